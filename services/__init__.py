@@ -1,0 +1,1 @@
+"""The five chambers. Each imports `shared`, none imports another."""

@@ -1,0 +1,1 @@
+"""Lets nothing leave that the card's policy does not allow and the scan does not clear."""

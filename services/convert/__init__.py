@@ -1,0 +1,1 @@
+"""One safe table in, every open format out."""

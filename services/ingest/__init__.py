@@ -1,0 +1,1 @@
+"""Learns of a change and turns it into one typed table."""

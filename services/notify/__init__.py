@@ -1,0 +1,1 @@
+"""Tells people what was published and checks what others did with it."""

@@ -1,0 +1,1 @@
+"""The gate and the way out: decisions, the city's own portal, withdrawal."""

@@ -1,0 +1,198 @@
+"""The card: one YAML file per dataset says all that Écluse may do with it.
+
+The same model reads the city's repository, the desk's form and the copy pinned for a change.
+Fields marked `shaping` shape the bytes of a release: a change to one starts a new release, a change
+to another goes to the portals at once. `Card.resolve` fills what the card leaves out from the
+strategy; `departures_without_reason` lists where it departs and does not say why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+from pydantic.config import JsonDict
+
+from shared.card_parts import (
+    Approval,
+    ColumnName,
+    ColumnText,
+    Contact,
+    Frequency,
+    HarvestedPortal,
+    News,
+    Origin,
+    Part,
+    Portal,
+    Privacy,
+    Producer,
+    Quality,
+    Signature,
+    Source,
+    Spatial,
+    Subject,
+    TableSchema,
+    Temporal,
+    Theme,
+    Translated,
+)
+from shared.ids import DatasetId, Digest
+from shared.strategy import Format, Licence, Strategy
+
+SHAPING: JsonDict = {"shaping": True}
+WRITTEN_METADATA = (
+    "keywords",
+    "legal_notes",
+    "licence",
+    "attribution",
+    "spatial",
+    "temporal",
+    "frequency",
+)
+
+
+class Card(Part):
+    """A dataset's card. What is None comes from the strategy."""
+
+    dataset: DatasetId = Field(json_schema_extra=SHAPING)
+    domain: DatasetId
+    title: Translated = Field(json_schema_extra=SHAPING)
+    description: Translated = Field(json_schema_extra=SHAPING)
+    keywords: tuple[str, ...] = Field(default=(), json_schema_extra=SHAPING)
+    theme: Theme | None = None
+    legal_notes: str | None = Field(default=None, json_schema_extra=SHAPING)
+    licence: Licence | None = Field(default=None, json_schema_extra=SHAPING)
+    attribution: str | None = Field(default=None, json_schema_extra=SHAPING)
+    spatial: Spatial | None = Field(default=None, json_schema_extra=SHAPING)
+    temporal: Temporal | None = Field(default=None, json_schema_extra=SHAPING)
+    frequency: Frequency | None = Field(default=None, json_schema_extra=SHAPING)
+    contact: Contact | None = None
+    producer: Producer | None = Field(default=None, json_schema_extra=SHAPING)
+    series: DatasetId | None = None
+    exposure: Literal["dataset", "api", "both"] = "dataset"
+    subject: Subject = Field(json_schema_extra=SHAPING)
+    derived_from: tuple[Origin, ...] = Field(default=(), json_schema_extra=SHAPING)
+    obligation: str | None = None
+    hvd: str | None = None
+    source: Source = Field(default=Source(), json_schema_extra=SHAPING)
+    table_schema: TableSchema | None = Field(
+        default=None, alias="schema", json_schema_extra=SHAPING
+    )
+    columns: dict[ColumnName, ColumnText] = Field(default={}, json_schema_extra=SHAPING)
+    privacy: Privacy = Field(json_schema_extra=SHAPING)
+    signature: Signature | None = None
+    quality: Quality = Field(default=Quality(), json_schema_extra=SHAPING)
+    formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
+    portals: tuple[Portal, ...] | None = None
+    approval: Approval = Approval()
+    news: News = News()
+    departures: dict[str, Annotated[str, StringConstraints(min_length=10)]] = Field(
+        default={}, description="field that departs from the strategy → why"
+    )
+
+    def resolve(self, strategy: Strategy) -> Card:
+        """This card with what it leaves out taken from the strategy."""
+        filled: dict[str, object] = {
+            name: getattr(strategy, name)
+            for name in (
+                "licence",
+                "formats",
+                "legal_notes",
+                "attribution",
+                "frequency",
+            )
+            if getattr(self, name) is None
+        }
+        if self.portals is None:
+            filled["portals"] = tuple(
+                HarvestedPortal(name=p, by="api") for p in strategy.portals
+            )
+        filled["approval"] = self.approval.model_copy(
+            update={
+                "first": self.approval.first or strategy.first,
+                "then": self.approval.then or strategy.then,
+            }
+        )
+        if self.quality.row_change is None:
+            filled["quality"] = self.quality.model_copy(
+                update={"row_change": strategy.row_change}
+            )
+        return self.model_copy(update=filled)
+
+    def departures_without_reason(self, strategy: Strategy) -> tuple[str, ...]:
+        """Fields where this card departs from the strategy and does not say why."""
+        departs = []
+        if self.licence is not None and self.licence != strategy.licence:
+            departs.append("licence")
+        if self.formats is not None and not set(strategy.formats) <= set(self.formats):
+            departs.append("formats")
+        if (strategy.first, self.approval.first) == ("person", "automatic"):
+            departs.append("approval")
+        return tuple(name for name in departs if name not in self.departures)
+
+    def missing_metadata(self) -> tuple[str, ...]:
+        """Which of the eleven metadata a person still has to write; both dates come by themselves."""
+        return tuple(name for name in WRITTEN_METADATA if not getattr(self, name))
+
+    def body(self) -> dict[str, Any]:
+        """This card as JSON-compatible data that `Card.model_validate` reads back."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def digest(self) -> Digest:
+        """SHA-256 of the whole card in canonical JSON."""
+        return canonical_digest(self.body())
+
+    def shaping_digest(self) -> Digest:
+        """SHA-256 of the fields that shape a release's bytes."""
+        body = self.body()
+        shaping = [
+            field.alias or name
+            for name, field in type(self).model_fields.items()
+            if field.json_schema_extra == SHAPING
+        ]
+        return canonical_digest({name: body[name] for name in shaping if name in body})
+
+    def policy_digest(self) -> Digest:
+        """SHA-256 of the policy: subject, decision, opinion, rules and accepted findings."""
+        return canonical_digest(
+            {"subject": self.subject, "privacy": self.privacy.model_dump(mode="json")}
+        )
+
+    def schema_fingerprint(self) -> Digest:
+        """SHA-256 of the columns that the policy was decided for: names, and types if declared."""
+        types = (
+            {f.name: f.type for f in self.table_schema.fields}
+            if self.table_schema
+            else {}
+        )
+        return canonical_digest(
+            sorted((name, types.get(name)) for name in self.privacy.columns)
+        )
+
+    def policy_statement(self) -> bytes:
+        """What a signature signs: the dataset, its policy, and the schema it was decided for."""
+        statement = {
+            "dataset": self.dataset,
+            "policy": self.policy_digest(),
+            "schema": self.schema_fingerprint(),
+        }
+        return canonical(statement)
+
+    def published_columns(self) -> tuple[str, ...]:
+        """Names of the columns that the policy lets out."""
+        return tuple(
+            n for n, rule in self.privacy.columns.items() if rule.action != "drop"
+        )
+
+
+def canonical(value: object) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+
+
+def canonical_digest(value: object) -> Digest:
+    return hashlib.sha256(canonical(value)).hexdigest()

@@ -1,0 +1,199 @@
+"""Reads cards and the strategy from YAML 1.2, and says in plain words what is wrong with one.
+
+YAML 1.2 because YAML 1.1 readers turn `on` into true and the postal code 01001 into 513.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from shared.card import Card
+from shared.strategy import Strategy
+
+
+class Problem(NamedTuple):
+    """One thing to mend in a card: where (`privacy.columns.agent`), and what to write."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class BadCard(Exception):
+    """The card (or strategy) cannot be used; `problems` lists everything to mend at once."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(str(problem) for problem in problems))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that the file holds.
+
+    Raises BadCard when it cannot be read, with the line of the mistake.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise BadCard(
+            Problem("file", "cannot be read as UTF-8 text: check its path")
+        ) from None
+    return parse_yaml(text)
+
+
+def parse_yaml(text: str) -> dict[str, Any]:
+    """As `read_yaml`, from text."""
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "file"
+        raise BadCard(
+            Problem(where, "is not YAML: check indentation and quotes")
+        ) from None
+    if not isinstance(content, dict):
+        raise BadCard(
+            Problem("file", "must be a mapping of fields, such as `dataset: arbres`")
+        )
+    return content
+
+
+def load_card(path: Path, strategy: Strategy) -> Card:
+    """The card at `path`, its Table Schema inlined, resolved with `strategy`.
+
+    Raises BadCard with every problem found.
+    """
+    content = read_yaml(path)
+    schema = content.get("schema")
+    if isinstance(schema, str):
+        file = (path.parent / schema).resolve()
+        if not file.is_relative_to(path.parent.resolve()):
+            raise BadCard(Problem("schema", "must be a file beside the card"))
+        try:
+            content["schema"] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise BadCard(
+                Problem(
+                    "schema",
+                    "is not a readable JSON file: check the path beside the card",
+                )
+            ) from None
+    return check_card(content, strategy)
+
+
+def check_card(content: dict[str, Any], strategy: Strategy) -> Card:
+    """The card that `content` describes, resolved. Raises BadCard with every problem found."""
+    try:
+        card = Card.model_validate(content)
+    except ValidationError as error:
+        raise BadCard(*_problems(error)) from None
+    problems = [
+        Problem(
+            name, f"departs from the strategy: say why in `departures: {{{name}: …}}`"
+        )
+        for name in card.departures_without_reason(strategy)
+    ]
+    problems += _crossed(card)
+    if problems:
+        raise BadCard(*problems)
+    return card.resolve(strategy)
+
+
+def _crossed(card: Card) -> list[Problem]:
+    """What no single field can know."""
+    problems = []
+    names = [portal.name for portal in card.portals or ()]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(
+            Problem(
+                "portals", f"{name} is named twice: a dataset goes by harvest or by API"
+            )
+        )
+    if card.table_schema:
+        unknown = set(card.privacy.columns) - {f.name for f in card.table_schema.fields}
+        problems += [
+            Problem(
+                f"privacy.columns.{name}",
+                "is not a field of the schema: correct one of them",
+            )
+            for name in sorted(unknown)
+        ]
+    problems += [
+        Problem(
+            f"columns.{name}",
+            "is described but not published: keep it, or delete the entry",
+        )
+        for name in sorted(set(card.columns) - set(card.published_columns()))
+    ]
+    if card.temporal and card.temporal.end and card.temporal.end < card.temporal.start:
+        problems.append(Problem("temporal.to", "is before `from`"))
+    decided = card.privacy.decided
+    if decided and decided.until and decided.until < decided.date:
+        problems.append(
+            Problem("privacy.decided.until", "is before the decision's date")
+        )
+    return problems
+
+
+def load_strategy(path: Path | None) -> Strategy:
+    """The strategy at `path`; without one, the built-in defaults. Raises BadCard."""
+    if path is None:
+        return Strategy()
+    try:
+        return Strategy.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise BadCard(*_problems(error)) from None
+
+
+def find_strategy(card: Path) -> Path | None:
+    """`strategy.yaml` beside the card or in a folder above it, if there is one."""
+    for folder in card.resolve().parents:
+        if (folder / "strategy.yaml").is_file():
+            return folder / "strategy.yaml"
+    return None
+
+
+# What people wrote is theirs to read; pydantic's own words are for programmers.
+_WORDS = {
+    "missing": "is missing: add it",
+    "extra_forbidden": "is not a field of a card: check its spelling",
+    "string_type": "must be text: put it between quotes",
+    "literal_error": "must be one of {expected}",
+    "string_pattern_mismatch": "does not have the form that is asked for ({pattern})",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "string_too_short": "is too short (at least {min_length} characters)",
+    "date_from_datetime_parsing": "must be a date such as 2026-03-01",
+    "date_type": "must be a date such as 2026-03-01",
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "none_required": "must be left out",
+}
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    problems = []
+    for found in error.errors(include_url=False, include_input=False):
+        place = (
+            ".".join(str(part) for part in found["loc"] if part != "[key]") or "card"
+        )
+        context = found.get("ctx", {})
+        if found["type"] == "value_error":
+            words = str(context.get("error", "is not right"))
+        else:
+            words = _WORDS.get(found["type"], "is not of the form that is asked for")
+            words = words.format_map(
+                {name: str(value) for name, value in context.items()}
+            )
+        problems.append(Problem(place, words))
+    return problems

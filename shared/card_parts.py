@@ -1,0 +1,337 @@
+"""The parts of a card: metadata, source, schema, policy, approval. See `shared.card`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from shared.ids import Digest
+from shared.strategy import Role
+
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+ColumnType = Literal[
+    "string", "integer", "number", "boolean", "date", "datetime", "time"
+]
+Subject = Literal["none", "people", "households", "enterprises"]
+Ground = Literal[
+    "personal_data",
+    "private_life",
+    "business_secret",
+    "security",
+    "third_party_rights",
+    "statistical_secrecy",
+]
+GROUND_LAW: dict[str, str] = {
+    "personal_data": "CRPA art. L. 312-1-2",
+    "private_life": "CRPA art. L. 311-6",
+    "business_secret": "CRPA art. L. 311-6",
+    "security": "CRPA art. L. 311-5",
+    "third_party_rights": "CRPA art. L. 321-2",
+    "statistical_secrecy": "loi n° 51-711 du 7 juin 1951, art. 6",
+}
+# The frequencies of udata, the software of data.gouv.fr, that a person can promise.
+Frequency = Literal[
+    "continuous", "hourly", "daily", "semiweekly", "weekly", "biweekly", "semimonthly", "monthly",
+    "bimonthly", "quarterly", "threeTimesAYear", "semiannual", "annual", "biennial", "triennial",
+    "quinquennial", "punctual", "irregular", "unknown",
+]  # fmt: skip
+# The EU's data themes (authority table data-theme).
+Theme = Literal[
+    "AGRI", "ECON", "EDUC", "ENER", "ENVI", "GOVE", "HEAL", "INTR", "JUST", "REGI", "SOCI",
+    "TECH", "TRAN",
+]  # fmt: skip
+
+
+def _translated(value: object) -> object:
+    if isinstance(value, str):
+        return {"fr": value}
+    if not isinstance(value, dict):
+        return value
+    # `{fr: Arbres, haies et parcs}` is two keys to YAML: what follows the comma belongs to the text.
+    texts: dict[object, object] = {}
+    language: object = None
+    for key, text in value.items():
+        if (
+            text is None
+            and isinstance(texts.get(language), str)
+            and key not in ("fr", "en")
+        ):
+            texts[language] = f"{texts[language]}, {key}"
+        else:
+            language = key
+            texts[key] = text
+    return texts
+
+
+def _french_there(value: dict[str, str]) -> dict[str, str]:
+    if not value.get("fr", "").strip():
+        raise ValueError("the French text is missing")
+    return value
+
+
+Translated = Annotated[
+    dict[Literal["fr", "en"], str],
+    BeforeValidator(_translated),
+    AfterValidator(_french_there),
+]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
+    )
+
+
+class Spatial(Part):
+    zones: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(:[\w-]+)+$")], ...
+    ] = Field(
+        min_length=1, description="codes of data.gouv.fr's zones, e.g. fr:commune:69123"
+    )
+    label: str | None = Field(
+        default=None, description="the place's name, as pages show it"
+    )
+    granularity: str = Field(description="point, street, iris, commune, epci…")
+    bbox: tuple[float, float, float, float] | None = Field(
+        default=None,
+        description="west, south, east, north in WGS 84, for the catalogue feed",
+    )
+
+
+class Temporal(Part):
+    start: dt.date = Field(alias="from")
+    end: dt.date | None = Field(default=None, alias="to")
+
+
+class Contact(Part):
+    name: str
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+
+
+class Producer(Part):
+    name: str
+    siren: Annotated[str, StringConstraints(pattern=r"^\d{9}$")] | None = None
+
+
+class Origin(Part):
+    title: str
+    url: str | None = None
+    licence: str | None = None
+    attribution: str | None = None
+
+
+class Source(Part):
+    """Where the data come from when the event does not say, and how to read them."""
+
+    type: Literal["file", "http", "s3", "drop"] = "file"
+    address: str | None = Field(
+        default=None, description="https, http, s3 or file address"
+    )
+    format: Literal["csv", "xlsx"] | None = Field(
+        default=None, description="else by content"
+    )
+    sheet: str | None = Field(
+        default=None, description="XLSX: else the first visible with data"
+    )
+    encoding: str | None = Field(default=None, description="else detected")
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = (
+        None
+    )
+    header: int | None = Field(
+        default=None, ge=1, description="line of the header, else found"
+    )
+    decimal: Literal[",", "."] | None = Field(
+        default=None, description="else by column"
+    )
+
+
+class SchemaField(Part):
+    """One field of the Table Schema (Data Package v2). Its name is the column's public name."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+    name: ColumnName
+    type: ColumnType = "string"
+    title: str | None = None
+    description: str | None = None
+    format: str | None = None
+    constraints: dict[str, Any] = {}
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _near_types(cls, value: object) -> object:
+        return {"year": "integer", "any": "string"}.get(str(value), value)
+
+
+class TableSchema(Part):
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+    fields: tuple[SchemaField, ...] = Field(min_length=1)
+    primary_key: tuple[str, ...] = Field(default=(), alias="primaryKey")
+
+    @field_validator("primary_key", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_once(self) -> TableSchema:
+        if len({field.name for field in self.fields}) != len(self.fields):
+            raise ValueError("two fields have the same name")
+        return self
+
+
+class ColumnText(Part):
+    """The dictionary's entry of one published column."""
+
+    title: Translated | None = None
+    description: Translated | None = None
+    unit: str | None = None
+
+
+class ColumnRule(Part):
+    """What the policy does with one column. `keep` and `drop`; a drop names its ground."""
+
+    action: Literal["keep", "drop"]
+    ground: Ground | None = None
+    basis: str | None = Field(
+        default=None, description="legal basis of keeping personal data"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        if value in ("keep", "drop"):
+            return {"action": value}
+        if isinstance(value, dict) and len(value) == 1 and "action" not in value:
+            (action, detail), *_ = value.items()
+            if action == "drop":
+                return {"action": "drop", "ground": detail}
+            if action == "keep":
+                basis = detail.get("basis") if isinstance(detail, dict) else detail
+                return {"action": "keep", "basis": basis}
+            raise ValueError("this version knows `keep` and `drop`")
+        return value
+
+    @model_validator(mode="after")
+    def _drop_has_its_ground(self) -> ColumnRule:
+        if self.action == "drop" and self.ground is None:
+            return self.model_copy(update={"ground": "personal_data"})
+        return self
+
+
+class Decided(Part):
+    by: str
+    date: dt.date
+    until: dt.date | None = None
+
+
+class Opinion(Part):
+    opinion: Literal["favourable", "reserved", "unfavourable"]
+    date: dt.date
+    ref: str | None = None
+
+
+class Finding(Part):
+    """A finding of the scan that a person looked at and declares harmless, and why."""
+
+    column: ColumnName
+    detector: str
+    reason: Annotated[str, StringConstraints(min_length=10)]
+
+
+class Privacy(Part):
+    decided: Decided | None = None
+    dpo_opinion: Opinion | None = None
+    columns: dict[ColumnName, ColumnRule] = Field(min_length=1)
+    accepted_findings: tuple[Finding, ...] = ()
+    quasi_identifiers: tuple[str, ...] = ()
+
+
+class Signature(Part):
+    """Puts a policy in force: Ed25519 (RFC 8032) over `policy_statement`, by a trusted key."""
+
+    by: str
+    at: dt.date
+    key: Digest = Field(description="SHA-256 of the public key's raw 32 bytes")
+    value: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+
+
+class Quality(Part):
+    row_change: tuple[int, int] | None = Field(default=None, description="bounds, in %")
+    errors: Literal["block", "warn"] = "block"
+
+    @field_validator("row_change", mode="before")
+    @classmethod
+    def _percents(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return [_percent(bound) for bound in value]
+        return value
+
+
+def _percent(bound: object) -> object:
+    if isinstance(bound, str) and (match := re.fullmatch(r"([+-]?\d+) ?%", bound)):
+        return int(match[1])
+    return bound
+
+
+Condition = Literal[
+    "same_columns", "same_protection", "no_new_finding", "row_change_within_bounds"
+]
+
+
+class Approval(Part):
+    first: Role | None = None
+    then: Role | None = None
+    conditions: tuple[Condition, ...] = Field(
+        default=(
+            "same_columns",
+            "same_protection",
+            "no_new_finding",
+            "row_change_within_bounds",
+        ),
+        alias="if",
+    )
+
+
+class News(Part):
+    first: bool = True
+    updates: bool = True
+
+    @field_validator("updates", mode="before")
+    @classmethod
+    def _rhythm(cls, value: object) -> object:
+        # A rhythm (daily, weekly…) asks for news of updates.
+        return True if isinstance(value, str) else value
+
+
+class HarvestedPortal(Part):
+    name: str
+    by: Literal["harvest", "api"]
+
+
+def _portal(value: object) -> object:
+    if isinstance(value, str):
+        return {"name": value, "by": "api"}
+    if isinstance(value, dict) and "name" not in value:
+        names = [key for key in value if key != "by"]
+        if len(names) == 1:
+            return {"name": value[names[0]], "by": value.get("by", "api")}
+    return value
+
+
+Portal = Annotated[HarvestedPortal, BeforeValidator(_portal)]

@@ -1,0 +1,432 @@
+"""All events, in the past tense. This file is the architecture.
+
+    domain ─ DatasetChanged ─▶ ingest ─ DatasetIngested ─▶ anonymize ─ DatasetAnonymized ─▶ convert
+                                  └─ DatasetConfirmed ─▶ publish ◀─ DatasetConverted ───────┘
+                                                            └─ DatasetPublished ─▶ notify ─ NewsPosted
+
+Events carry references, never data. From `DatasetIngested` on none holds a cell value, a sample, a
+file name or an undeclared column's name. Envelope: CloudEvents 1.0, Kafka binding, binary mode.
+Additive changes stay within a version; an unknown major version goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from functools import total_ordering
+from typing import Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.ids import (
+    ChangeId,
+    DatasetId,
+    Digest,
+    EventId,
+    PublicationId,
+    ReleaseId,
+    event_id,
+)
+from shared.messages import Reason
+
+ChangeKind = Literal["update", "correction", "backfill"]
+Stage = Literal["ingest", "anonymize", "convert", "publish", "notify"]
+End = Literal["published", "unchanged", "superseded", "refused", "dead"]
+StageState = Literal[
+    "started", "done", "waiting", "parked", "quarantined", "failed", "ended"
+]
+BucketName = Literal["drop", "raw", "safe", "reports", "staged", "public"]
+
+
+class Model(BaseModel):
+    """Frozen; tolerant of added fields; its errors never show what was sent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+@total_ordering
+class Sequence(Model):
+    """Where a change stands among the changes of its dataset.
+
+    `generation` is a setting, raised when topics are made anew; `number` the domain's own
+    CloudEvents `sequence` if it sends one, else the offset of the change's first appearance.
+    """
+
+    generation: int = Field(ge=0)
+    number: int = Field(ge=0)
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return (self.generation, self.number) < (other.generation, other.number)
+
+
+class ObjectRef(Model):
+    """An object of the store; a reader checks size and SHA-256 while it streams."""
+
+    bucket: BucketName
+    key: str = Field(max_length=512)
+    bytes: int = Field(ge=0)
+    sha256: Digest
+
+
+class FileRef(ObjectRef):
+    """A file of a release. `name` is what a citizen downloads: `<dataset>.<format>`."""
+
+    format: str
+    name: str
+    media_type: str
+    rows: int | None = None
+
+
+class CardRef(Model):
+    """The card that a change runs under, pinned at `reports/<dataset>/cards/<digest>.json`."""
+
+    digest: Digest
+    shaping: Digest
+    revision: int = Field(ge=1)
+
+
+class Event(Model, ABC):
+    """An event of ours: knows its topic, its CloudEvents type, its key and its id."""
+
+    TOPIC: ClassVar[str]
+    TYPE: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The Kafka key: the dataset, so that a dataset's events keep their order."""
+
+    @property
+    @abstractmethod
+    def id(self) -> EventId:
+        """The CloudEvents id: the same fact has the same id."""
+
+
+class Rerun(Model):
+    """Run a change again: which one, where it stood, whose source to take, under which card."""
+
+    change: ChangeId
+    sequence: Sequence
+    source_of: ChangeId
+    card_revision: int = Field(ge=1)
+    fetch: Literal["kept", "again"] = "kept"
+    asked_by: str = Field(
+        max_length=128, description="the row that asked: makes the run's id"
+    )
+
+
+class DatasetChanged(Event):
+    """There is new data for this dataset, and where; or: run this change again.
+
+    Raw zone: `address` may hold a file name. Ingest alone reads this topic.
+    """
+
+    TOPIC: ClassVar[str] = "dataset.changed"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.changed.v1"
+
+    dataset: DatasetId
+    address: str | None = Field(
+        default=None,
+        max_length=2048,
+        description="https, http, s3, file or drop; else the card's",
+    )
+    kind: ChangeKind = "update"
+    rerun: Rerun | None = None
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        """Of those that Écluse writes: a re-run, or a drop. A domain system gives its own."""
+        asked_by = self.rerun.asked_by if self.rerun else ""
+        return event_id(self.TYPE, self.dataset, self.address or "", asked_by)
+
+
+class Passage(Event):
+    """What every event of the flow says: which dataset, which change, under which card.
+
+    `run` is the event that asked for this pass: the change itself, or a re-run of it.
+    """
+
+    dataset: DatasetId
+    change: ChangeId
+    run: ChangeId
+    sequence: Sequence
+    kind: ChangeKind
+    card: CardRef
+    release: ReleaseId
+    occurred_at: AwareDatetime = Field(
+        description="when the change came in (broker's clock)"
+    )
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, self.run, self.release)
+
+
+class DatasetConfirmed(Passage):
+    """Nothing new: source and card are those of the release now public."""
+
+    TOPIC: ClassVar[str] = "dataset.confirmed"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.confirmed.v1"
+
+
+class DatasetIngested(Passage):
+    """It is fetched, typed and valid: here is the table."""
+
+    TOPIC: ClassVar[str] = "dataset.ingested"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.ingested.v1"
+
+    table: ObjectRef
+    rows: int = Field(ge=0)
+    quality: ObjectRef
+
+
+class DatasetAnonymized(Passage):
+    """It is safe to show: here is the table and the privacy report."""
+
+    TOPIC: ClassVar[str] = "dataset.anonymized"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.anonymized.v1"
+
+    table: ObjectRef
+    rows: int = Field(ge=0)
+    policy: Digest
+    report: ObjectRef
+
+
+class DatasetConverted(Passage):
+    """Here are the files, with size and checksum, and the preview."""
+
+    TOPIC: ClassVar[str] = "dataset.converted"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.converted.v1"
+
+    files: tuple[FileRef, ...]
+    datapackage: FileRef
+    preview: FileRef
+    rows: int = Field(ge=0)
+    columns: Digest = Field(
+        description="fingerprint of the published columns: names and types"
+    )
+    policy: Digest
+
+
+class DatasetDecided(Event):
+    """Announces a decision taken in publish's database. Nothing acts on it."""
+
+    TOPIC: ClassVar[str] = "dataset.decided"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.decided.v1"
+
+    dataset: DatasetId
+    change: ChangeId | None
+    release: ReleaseId
+    publication: PublicationId | None
+    decision: int = Field(description="the row's id in publish's database")
+    verdict: Literal["approved", "refused", "withdrawn"]
+    automatic: bool
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, str(self.decision))
+
+
+class DatasetPublished(Event):
+    """Public on the city's own portal, verified; or withdrawn. A contract for other systems too."""
+
+    TOPIC: ClassVar[str] = "dataset.published"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.published.v1"
+
+    dataset: DatasetId
+    change: ChangeId
+    release: ReleaseId
+    publication: PublicationId
+    state: Literal["published", "withdrawn"]
+    kind: ChangeKind
+    first: bool = Field(description="the dataset's first publication")
+    at: AwareDatetime
+    files: tuple[FileRef, ...] = ()
+    rows: int | None = None
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, self.publication, self.state, self.at.isoformat())
+
+
+class CatalogDataset(Event):
+    """The card in force (compacted)."""
+
+    TOPIC: ClassVar[str] = "catalog.datasets"
+    TYPE: ClassVar[str] = "fr.ecluse.catalog.dataset.v1"
+
+    dataset: DatasetId
+    domain: str
+    card: CardRef
+    body: dict[str, Any] = Field(
+        description="the resolved card, as `shared.card.Card` reads it"
+    )
+    paused: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        return event_id(
+            self.TYPE, self.dataset, str(self.card.revision), str(self.paused)
+        )
+
+
+class CatalogPublished(Event):
+    """The release now public (compacted); a tombstone once withdrawn."""
+
+    TOPIC: ClassVar[str] = "catalog.published"
+    TYPE: ClassVar[str] = "fr.ecluse.catalog.published.v1"
+
+    dataset: DatasetId
+    change: ChangeId
+    release: ReleaseId
+    publication: PublicationId
+    sequence: Sequence
+    published_at: AwareDatetime
+    rows: int
+    columns: Digest
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, self.publication, self.published_at.isoformat())
+
+
+class NewsPosted(Event):
+    """One news item, for the portal (compacted by news id)."""
+
+    TOPIC: ClassVar[str] = "catalog.news"
+    TYPE: ClassVar[str] = "fr.ecluse.catalog.news.v1"
+
+    news: str = Field(pattern=r"^n[0-9a-f]{31}$")
+    dataset: DatasetId
+    publication: PublicationId
+    kind: Literal["first", "update", "correction", "backfill", "withdrawn"]
+    title: dict[str, str]
+    body: dict[str, str]
+    at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return self.news
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, self.news)
+
+
+class LedgerRow(Event):
+    """What a stage did with a release: started, done, waiting, quarantined and why.
+
+    `change` is None only for a message so broken that no change can be told from it.
+    """
+
+    TOPIC: ClassVar[str] = "ledger"
+    TYPE: ClassVar[str] = "fr.ecluse.ledger.row.v1"
+
+    dataset: DatasetId | None
+    change: ChangeId | None
+    run: ChangeId | None
+    release: ReleaseId | None = None
+    sequence: Sequence | None = None
+    kind: ChangeKind | None = None
+    stage: Stage
+    state: StageState
+    end: End | None = None
+    attempt: int = Field(default=1, ge=1)
+    reasons: tuple[Reason, ...] = ()
+    rows: int | None = None
+    bytes: int | None = None
+    seconds: float | None = None
+    at: AwareDatetime
+    origin: str | None = Field(
+        default=None, description="topic/partition/offset of the input"
+    )
+
+    @property
+    def key(self) -> str:
+        return self.dataset or "-"
+
+    @property
+    def id(self) -> EventId:
+        return event_id(
+            self.TYPE,
+            self.origin or "",
+            self.run or "",
+            self.stage,
+            self.state,
+            str(self.attempt),
+        )
+
+
+class DeadLetter(Event):
+    """A message that cannot be handled: where it lies and why, never what it says.
+
+    Written to `<topic>.dead`; the original is read again from its own topic by `ecluse replay`.
+    """
+
+    TOPIC: ClassVar[str] = ".dead"
+    TYPE: ClassVar[str] = "fr.ecluse.message.dead.v1"
+
+    topic: str
+    partition: int
+    offset: int
+    group: str
+    reasons: tuple[Reason, ...]
+    change: ChangeId | None = None
+    at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+    @property
+    def id(self) -> EventId:
+        return event_id(
+            self.TYPE, self.topic, str(self.partition), str(self.offset), self.group
+        )
+
+
+EVENTS: tuple[type[Event], ...] = (
+    DatasetChanged,
+    DatasetConfirmed,
+    DatasetIngested,
+    DatasetAnonymized,
+    DatasetConverted,
+    DatasetDecided,
+    DatasetPublished,
+    CatalogDataset,
+    CatalogPublished,
+    NewsPosted,
+    LedgerRow,
+    DeadLetter,
+)
+
+
+def utc(moment: datetime) -> datetime:
+    """`moment` without sub-millisecond digits, as events and portals show it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

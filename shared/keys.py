@@ -1,0 +1,46 @@
+"""Where things lie in the store. Keys are made from identifiers alone, never from a file's name."""
+
+from __future__ import annotations
+
+from shared.events import Stage
+from shared.ids import ChangeId, DatasetId, Digest, ReleaseId
+
+
+def source(dataset: DatasetId, sha256: Digest) -> str:
+    """`raw`: source bytes as they came."""
+    return f"{dataset}/sources/{sha256}"
+
+
+def change(dataset: DatasetId, change_id: ChangeId) -> str:
+    """`raw`: what came in with a change: its address, its sequence."""
+    return f"{dataset}/changes/{change_id}.json"
+
+
+def fetched(dataset: DatasetId, change_id: ChangeId) -> str:
+    """`raw`: which source bytes a change brought."""
+    return f"{dataset}/changes/{change_id}.fetched.json"
+
+
+def table(dataset: DatasetId, release: ReleaseId) -> str:
+    """`raw`, `safe`: the release as one table."""
+    return f"{dataset}/tables/{release}.parquet"
+
+
+def card(dataset: DatasetId, digest: Digest) -> str:
+    """`reports`: the card pinned for a change."""
+    return f"{dataset}/cards/{digest}.json"
+
+
+def manifest(dataset: DatasetId, release: ReleaseId, stage: Stage) -> str:
+    """`reports`: what a stage made of a release; written last, created once."""
+    return f"{dataset}/manifests/{release}.{stage}.json"
+
+
+def report(dataset: DatasetId, release: ReleaseId, stage: Stage) -> str:
+    """`reports`: the quality or privacy report: codes, counts, positions."""
+    return f"{dataset}/reports/{release}.{stage}.json"
+
+
+def file(dataset: DatasetId, release: ReleaseId, name: str) -> str:
+    """`staged`, `public`: a file of a release."""
+    return f"{dataset}/{release}/{name}"

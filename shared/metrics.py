@@ -1,0 +1,120 @@
+"""Metrics, for Prometheus. Base units; no ids in labels except `dataset`, and that one is capped.
+
+`docs/metrics.md` is made from here.
+"""
+
+from __future__ import annotations
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Otherwise a `_created` gauge comes with each counter and histogram, and nobody reads it.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped upstream
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
+
+registry = CollectorRegistry(auto_describe=True)
+
+stage_runs = Counter(
+    "ecluse_stage_runs_total",
+    "Changes that a stage took up, by outcome: done, confirmed, waiting, parked, quarantined, dead.",
+    ("stage", "outcome"),
+    registry=registry,
+)
+stage_duration = Histogram(
+    "ecluse_stage_duration_seconds",
+    "Time from taking a message up to its output event.",
+    ("stage",),
+    buckets=SECONDS,
+    registry=registry,
+)
+stage_in_progress = Gauge(
+    "ecluse_stage_runs_in_progress",
+    "Messages under work now.",
+    ("stage",),
+    registry=registry,
+)
+stage_retries = Counter(
+    "ecluse_stage_retries_total",
+    "Waits because something of ours or of somebody else was away.",
+    ("stage", "reason"),
+    registry=registry,
+)
+stage_rows = Counter(
+    "ecluse_stage_rows_total", "Rows that left a stage.", ("stage",), registry=registry
+)
+dead_letters = Counter(
+    "ecluse_dead_letters_total",
+    "Messages put aside as dead letters.",
+    ("topic",),
+    registry=registry,
+)
+last_message = Gauge(
+    "ecluse_consumer_last_message_timestamp_seconds",
+    "When a consumer group last took a message up.",
+    ("consumergroup",),
+    registry=registry,
+)
+guard_blocks = Counter(
+    "ecluse_privacy_guard_blocks_total",
+    "Releases that the policy or the scan stopped, by reason code.",
+    ("rule",),
+    registry=registry,
+)
+events_received = Counter(
+    "ecluse_events_received_total",
+    "Changes that came in, by way in and outcome: accepted, duplicate, rejected.",
+    ("way", "outcome"),
+    registry=registry,
+)
+time_to_publish = Histogram(
+    "ecluse_time_to_publish_seconds",
+    "From a change's event to its release verified on the city's own portal.",
+    buckets=SECONDS,
+    registry=registry,
+)
+publications = Gauge(
+    "ecluse_publications", "Publications by state.", ("state",), registry=registry
+)
+changes_open = Gauge(
+    "ecluse_changes_open",
+    "Changes without an end, by state.",
+    ("state",),
+    registry=registry,
+)
+deliveries = Counter(
+    "ecluse_portal_calls_total",
+    "Delivery attempts, by portal and outcome: delivered, retry, failed.",
+    ("portal", "outcome"),
+    registry=registry,
+)
+outbox_pending = Gauge(
+    "ecluse_outbox_pending",
+    "Events written but not yet sent.",
+    ("schema",),
+    registry=registry,
+)
+news_posted = Counter(
+    "ecluse_notifications_total",
+    "News items posted, by kind.",
+    ("kind",),
+    registry=registry,
+)
+harvest_requests = Gauge(
+    "ecluse_harvest_last_request_timestamp_seconds",
+    "When the catalogue feed was last read, by reader: udata, other.",
+    ("harvester",),
+    registry=registry,
+)
+downloads = Counter(
+    "ecluse_downloads_total",
+    "Files served by the portal, by dataset and format.",
+    ("dataset", "format"),
+    registry=registry,
+)
+build_info = Gauge(
+    "ecluse_build_info",
+    "1; the label says which version runs.",
+    ("version",),
+    registry=registry,
+)

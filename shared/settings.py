@@ -1,0 +1,251 @@
+"""Settings: the only place that reads the environment. Prefix `ECLUSE_`; lists are JSON.
+
+Each field says what it is for; `docs/settings.md` is made from here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One class for all processes: each reads what it needs, an image sets only that."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ECLUSE_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    # --- the city -----------------------------------------------------------------------------
+    city: str = Field(default="Ville", description="The city's name, as pages show it.")
+    prefix: str = Field(
+        default="",
+        pattern=r"^([a-z0-9][a-z0-9-]{0,30}\.)?$",
+        description="Stands before every topic and group (`lyon.`): one cluster, several cities.",
+    )
+    city_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the release ids. ingest only. At least 16 characters; never changes.",
+    )
+    strategy_file: Path | None = Field(
+        default=None, description="The city's `strategy.yaml`. publish, command line."
+    )
+
+    # --- Kafka --------------------------------------------------------------------------------
+    kafka: str = Field(
+        default="127.0.0.1:9092", description="Bootstrap servers, comma separated."
+    )
+    kafka_security: Literal["PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Protocol towards Kafka."
+    )
+    kafka_user: str = Field(default="", description="SASL/SCRAM-SHA-512 user.")
+    kafka_password: SecretStr = Field(
+        default=SecretStr(""), description="SASL password."
+    )
+    partitions: int = Field(
+        default=12,
+        ge=1,
+        description="Partitions of each topic, fixed for life. `ecluse topics`.",
+    )
+    replication: int = Field(
+        default=1, ge=1, description="Replication factor of each topic."
+    )
+    generation: int = Field(
+        default=0,
+        ge=0,
+        description="Raised by one when the topics are made anew from offset 0.",
+    )
+    raw_retention_days: float = Field(
+        default=7,
+        gt=0,
+        description="Days that raw-zone topics keep messages: the longest outage.",
+    )
+    session_timeout_seconds: float = Field(
+        default=45, gt=0, description="After this silence a consumer is taken for dead."
+    )
+    max_poll_interval_seconds: float = Field(
+        default=5400,
+        gt=0,
+        description="Above download + longest job + upload; or a long job is started twice.",
+    )
+    graceful_timeout_seconds: float = Field(
+        default=45,
+        gt=0,
+        description="A stopping process finishes its message within this time.",
+    )
+    retry_seconds: float = Field(
+        default=2,
+        gt=0,
+        description="First wait when something of ours is away; doubled to 60 s.",
+    )
+
+    # --- store --------------------------------------------------------------------------------
+    store: str = Field(
+        default=".ecluse/store",
+        description="A folder, or `s3` for an S3 endpoint such as MinIO.",
+    )
+    s3_endpoint: str = Field(default="", description="Address of the S3 endpoint.")
+    s3_region: str = Field(
+        default="us-east-1", description="Region of the S3 endpoint."
+    )
+    s3_access_key: str = Field(default="", description="One credential per process.")
+    s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Its secret.")
+    s3_bucket_prefix: str = Field(
+        default="ecluse-", description="Stands before each bucket's name: `ecluse-raw`."
+    )
+    spool: Path = Field(
+        default=Path(".ecluse/spool"),
+        description="Folder for files under work; emptied at start.",
+    )
+
+    # --- database -----------------------------------------------------------------------------
+    database: SecretStr = Field(
+        default=SecretStr(""),
+        description="SQLAlchemy URL (`postgresql+psycopg://…`), one role per process.",
+    )
+
+    # --- identity -----------------------------------------------------------------------------
+    identities_file: Path | None = Field(
+        default=None,
+        description="YAML: SHA-256 of a token → name, roles, domains. ingest, publish.",
+    )
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="The command line's own token: who it acts for.",
+    )
+    signing_key_file: Path | None = Field(
+        default=None, description="Ed25519 private key (PEM) of `ecluse sign`."
+    )
+    trusted_keys_file: Path | None = Field(
+        default=None,
+        description="Ed25519 public keys (PEM) whose signature puts a policy in force.",
+    )
+
+    # --- addresses ----------------------------------------------------------------------------
+    host: str = Field(
+        default="127.0.0.1", description="Interface that a process listens on."
+    )
+    ingest_port: int = Field(
+        default=8101, description="ingest: POST /changes, health, metrics."
+    )
+    anonymize_port: int = Field(default=8102, description="anonymize: health, metrics.")
+    convert_port: int = Field(default=8103, description="convert: health, metrics.")
+    publish_port: int = Field(
+        default=8104, description="publish: admin API, health, metrics."
+    )
+    notify_port: int = Field(default=8105, description="notify: health, metrics.")
+    portal_port: int = Field(
+        default=8100, description="portal: public pages and downloads."
+    )
+    portal_metrics_port: int = Field(
+        default=8110, description="portal: metrics, apart from the public port."
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8100",
+        description="The portal's public address. Never changes: identifiers are made from it.",
+    )
+    portal_internal_url: str = Field(
+        default="",
+        description="Where publish verifies the portal, if not at `public_url`.",
+    )
+    admin_url: str = Field(
+        default="http://127.0.0.1:8104",
+        description="publish's admin API. Command line, ingest.",
+    )
+    changes_url: str = Field(
+        default="http://127.0.0.1:8101",
+        description="ingest's HTTP endpoint. Command line.",
+    )
+
+    # --- sources (ingest) ---------------------------------------------------------------------
+    allowed_folders: tuple[Path, ...] = Field(
+        default=(), description="Folders whose files an event may name (JSON list)."
+    )
+    allow_private_addresses: bool = Field(
+        default=False,
+        description="Let http(s) sources lie on private or loopback addresses.",
+    )
+    source_max_bytes: int = Field(
+        default=5 * 2**30, gt=0, description="Largest source, in decoded bytes."
+    )
+    source_timeout_seconds: float = Field(
+        default=2700, gt=0, description="Longest download of a source."
+    )
+    source_s3_endpoint: str = Field(
+        default="", description="S3 endpoint of `s3://` sources, if not the store's."
+    )
+    source_s3_access_key: str = Field(default="", description="Its access key.")
+    source_s3_secret_key: SecretStr = Field(
+        default=SecretStr(""), description="Its secret key."
+    )
+    drop_poll_seconds: float = Field(
+        default=60, gt=0, description="How often the drop bucket is listed."
+    )
+    inline_max_bytes: int = Field(
+        default=2**20,
+        gt=0,
+        description="Largest body of POST /changes that carries data.",
+    )
+
+    # --- work ---------------------------------------------------------------------------------
+    workers: int = Field(
+        default=1, ge=1, description="Worker processes kept warm per service."
+    )
+    worker_jobs: int = Field(
+        default=200, ge=1, description="Jobs after which a worker is renewed."
+    )
+    worker_memory_bytes: int = Field(
+        default=3 * 2**29,
+        gt=0,
+        description="Memory over which a worker is killed (1.5 GiB).",
+    )
+    worker_seconds: float = Field(
+        default=2700, gt=0, description="Time over which a worker is killed."
+    )
+
+    # --- publish ------------------------------------------------------------------------------
+    clock_seconds: float = Field(
+        default=1, gt=0, description="How often publish's clock looks for what is due."
+    )
+    lease_seconds: float = Field(
+        default=120, gt=0, description="A delivery left for this long is taken over."
+    )
+
+    # --- logs ---------------------------------------------------------------------------------
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level written."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json",
+        description="`json` for machines, `console` for a person at a terminal.",
+    )
+    language: Literal["fr", "en"] = Field(
+        default="fr", description="Language of the command line's texts and reports."
+    )
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic. Every topic is named here, so that lanes can be added."""
+        return f"{self.prefix}{name}"
+
+    def group(self, service: str) -> str:
+        """The full name of a service's consumer group."""
+        return f"{self.prefix}ecluse-{service}"
+
+    def bucket(self, name: str) -> str:
+        """The full name of a bucket on an S3 endpoint."""
+        return f"{self.s3_bucket_prefix}{name}"
+
+    @property
+    def verify_url(self) -> str:
+        """Where publish fetches what a citizen would."""
+        return (self.portal_internal_url or self.public_url).rstrip("/")
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read once."""
+    return Settings()

@@ -1,0 +1,47 @@
+"""`strategy.yaml`: what the city decided once for all its datasets, and how a card may depart."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Licence = Literal["lov2", "odbl"]
+Format = Literal["csv", "json", "parquet"]
+Role = Literal["person", "automatic"]
+
+LICENCES: dict[str, tuple[str, str]] = {
+    "lov2": (
+        "Licence Ouverte 2.0",
+        "https://www.etalab.gouv.fr/licence-ouverte-open-licence",
+    ),
+    "odbl": ("ODbL 1.0", "https://opendatacommons.org/licenses/odbl/1-0/"),
+}
+
+
+class Strategy(BaseModel):
+    """Defaults that a card inherits. A card that departs from one says why in `departures`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    city: str = Field(default="Ville", description="the city's name, as pages show it")
+    licence: Licence = Field(default="lov2", description="default licence")
+    formats: tuple[Format, ...] = Field(
+        default=("csv", "json", "parquet"),
+        description="formats that every dataset comes in",
+    )
+    portals: tuple[str, ...] = Field(default=("own",), description="portals by default")
+    first: Role = Field(
+        default="person",
+        description="who decides a dataset's first release: person, automatic",
+    )
+    then: Role = Field(default="automatic", description="who decides the later ones")
+    legal_notes: str | None = Field(default=None, description="legal notes by default")
+    attribution: str | None = Field(default=None, description="attribution by default")
+    frequency: str | None = Field(
+        default=None, description="update frequency by default"
+    )
+    row_change: tuple[int, int] = Field(
+        default=(-20, 50),
+        description="bounds of the row count's change, in %, for automatic ones",
+    )

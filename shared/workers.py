@@ -1,0 +1,198 @@
+"""Worker processes for CPU work and untrusted parsing.
+
+Warm `spawn` processes with their imports done (a fresh one costs seconds), renewed every so many
+jobs and after any failure, dying with their parent. The parent watches memory and time and kills:
+an address-space limit would abort libraries that map more than they use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, ParamSpec, TypeVar
+
+import psutil
+
+from shared.failures import EcluseError, Quarantined
+from shared.logs import failure_place
+from shared.messages import Reason
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WATCH_SECONDS = 0.1
+_PDEATHSIG = 1
+
+
+class WorkerFailed(Exception):
+    """A defect in a worker's code. Says class and place; never the text, which may quote a cell."""
+
+
+def _serve(pipe: Connection, modules: tuple[str, ...], parent: int) -> None:
+    """A worker's life: import, then one job after another until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            return
+    for module in modules:
+        importlib.import_module(module)
+    pipe.send(("ready", None))
+    while True:
+        try:
+            work, arguments, named = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[str, object] = ("done", work(*arguments, **named))
+        except EcluseError as failure:
+            answer = ("failure", failure)
+        except MemoryError:
+            answer = (
+                "failure",
+                Quarantined(Reason(code="resource_limit", detail="memory")),
+            )
+        except BaseException as error:  # noqa: BLE001 - a worker answers whatever happens
+            answer = ("defect", failure_place(error))
+        pipe.send(answer)
+
+
+class _Worker:
+    """One process and our end of its pipe."""
+
+    def __init__(self, modules: tuple[str, ...]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, modules, os.getpid()), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.jobs = 0
+
+    def answer(self, memory: int, deadline: float) -> tuple[str, Any]:
+        """Waits for the worker's answer and watches it. Blocks: call it in a thread."""
+        watched = psutil.Process(self.process.pid)
+        while not self.pipe.poll(WATCH_SECONDS):
+            with suppress(psutil.Error):
+                if watched.memory_info().rss > memory:
+                    return "killed", Reason(
+                        code="resource_limit", detail="memory", limit=memory
+                    )
+            if time.monotonic() > deadline:
+                return "killed", Reason(code="resource_limit", detail="time")
+        try:
+            answer: tuple[str, Any] = self.pipe.recv()
+        except (EOFError, OSError):
+            return "killed", Reason(code="worker_died")
+        return answer
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+class WorkerPool:
+    """`size` warm workers. `run` hands one a job and waits for its result."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        modules: Iterable[str],
+        jobs: int,
+        memory_bytes: int,
+        seconds: float,
+    ) -> None:
+        self._modules = tuple(modules)
+        self._size, self._jobs = size, jobs
+        self._memory, self._seconds = memory_bytes, seconds
+        self._idle: asyncio.Queue[_Worker | None] = asyncio.Queue()
+        self._all: set[_Worker] = set()
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="worker")
+
+    async def start(self) -> None:
+        """Starts the workers and waits until their imports are done."""
+        fresh = await asyncio.gather(
+            *(self._in_thread(self._fresh) for _ in range(self._size))
+        )
+        for worker in fresh:
+            self._idle.put_nowait(worker)
+
+    async def stop(self) -> None:
+        """Kills every worker: what was under work is done again by whoever takes it up."""
+        for worker in list(self._all):
+            await asyncio.to_thread(worker.kill)
+        self._all.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work`, a top-level function, done in a worker.
+
+        Raises the EcluseError that the work raised; Quarantined(`resource_limit`) when it went over
+        a limit or its process died; WorkerFailed for a defect in the work's code.
+        """
+        worker = await self._idle.get()
+        try:
+            if worker is None:
+                worker = await self._in_thread(self._fresh)
+            kind, content = await self._in_thread(
+                self._job, worker, (work, args, kwargs)
+            )
+        except BaseException:
+            # Cancelled half way: the worker is busy with a job that nobody waits for.
+            if worker is not None:
+                self._discard(worker)
+            self._idle.put_nowait(None)
+            raise
+        if kind == "done" and worker.jobs < self._jobs:
+            self._idle.put_nowait(worker)
+        else:
+            await self._in_thread(self._discard, worker)
+            self._idle.put_nowait(None)
+        if kind == "done":
+            result: T = content
+            return result
+        if kind == "killed":
+            raise Quarantined(content)
+        if kind == "failure":
+            raise content
+        raise WorkerFailed(content)
+
+    def _job(self, worker: _Worker, job: tuple[object, ...]) -> tuple[str, Any]:
+        worker.jobs += 1
+        try:
+            worker.pipe.send(job)
+        except (BrokenPipeError, OSError):
+            return "killed", Reason(code="worker_died")
+        return worker.answer(self._memory, time.monotonic() + self._seconds)
+
+    def _fresh(self) -> _Worker:
+        worker = _Worker(self._modules)
+        self._all.add(worker)
+        kind, _ = worker.answer(self._memory, time.monotonic() + self._seconds)
+        if kind != "ready":
+            self._discard(worker)
+            raise WorkerFailed("a worker could not start")
+        return worker
+
+    def _discard(self, worker: _Worker) -> None:
+        worker.kill()
+        self._all.discard(worker)
+
+    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, work, *args
+        )
