@@ -211,15 +211,11 @@ class Flow:
             metrics.stage_in_progress.labels(stage=self.stage).track_inprogress(),
         ):
             outcome = await self._outcome(call_next, record, began)
-            self.log.info(
-                "handled", outcome=outcome, seconds=round(time.monotonic() - began, 3)
-            )
+            self.log.info("handled", outcome=outcome, seconds=round(time.monotonic() - began, 3))
         self._waits = 0
         self._tries.pop(f"{raw.topic}/{raw.partition}/{raw.offset}", None)
         metrics.stage_runs.labels(stage=self.stage, outcome=outcome).inc()
-        metrics.stage_duration.labels(stage=self.stage).observe(
-            time.monotonic() - began
-        )
+        metrics.stage_duration.labels(stage=self.stage).observe(time.monotonic() - began)
 
     async def _outcome(
         self,
@@ -250,15 +246,11 @@ class Flow:
         except (SourceAway, Parked, Quarantined) as failure:
             state = _STATES[type(failure)]
             seconds = time.monotonic() - began
-            await self.record(
-                state, event, came, reasons=failure.reasons, seconds=seconds
-            )
+            await self.record(state, event, came, reasons=failure.reasons, seconds=seconds)
             if isinstance(failure, Quarantined) and self.stage == "anonymize":
                 for reason in failure.reasons[:1]:
                     metrics.guard_blocks.labels(rule=reason.code).inc()
-            self.log.info(
-                state, reasons=[reason.code for reason in failure.reasons[:10]]
-            )
+            self.log.info(state, reasons=[reason.code for reason in failure.reasons[:10]])
             return state
         except Exception as error:
             tries = self._tries[origin] = self._tries.get(origin, 0) + 1
@@ -357,9 +349,7 @@ def _make_broker(settings: Settings, stage: Stage, flow: Flow) -> KafkaBroker:
         graceful_timeout=settings.graceful_timeout_seconds,
         security=security(settings),
         middlewares=(
-            KafkaPrometheusMiddleware(
-                registry=flow.registry, app_name=f"ecluse-{stage}"
-            ),
+            KafkaPrometheusMiddleware(registry=flow.registry, app_name=f"ecluse-{stage}"),
             middleware,
         ),
         # FastStream logs exceptions with their texts; ours name class and place.

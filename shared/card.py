@@ -106,9 +106,7 @@ class Card(Part):
             if getattr(self, name) is None
         }
         if self.portals is None:
-            filled["portals"] = tuple(
-                HarvestedPortal(name=p, by="api") for p in strategy.portals
-            )
+            filled["portals"] = tuple(HarvestedPortal(name=p, by="api") for p in strategy.portals)
         filled["approval"] = self.approval.model_copy(
             update={
                 "first": self.approval.first or strategy.first,
@@ -116,9 +114,7 @@ class Card(Part):
             }
         )
         if self.quality.row_change is None:
-            filled["quality"] = self.quality.model_copy(
-                update={"row_change": strategy.row_change}
-            )
+            filled["quality"] = self.quality.model_copy(update={"row_change": strategy.row_change})
         return self.model_copy(update=filled)
 
     def departures_without_reason(self, strategy: Strategy) -> tuple[str, ...]:
@@ -162,14 +158,8 @@ class Card(Part):
 
     def schema_fingerprint(self) -> Digest:
         """SHA-256 of the columns that the policy was decided for: names, and types if declared."""
-        types = (
-            {f.name: f.type for f in self.table_schema.fields}
-            if self.table_schema
-            else {}
-        )
-        return canonical_digest(
-            sorted((name, types.get(name)) for name in self.privacy.columns)
-        )
+        types = {f.name: f.type for f in self.table_schema.fields} if self.table_schema else {}
+        return canonical_digest(sorted((name, types.get(name)) for name in self.privacy.columns))
 
     def policy_statement(self) -> bytes:
         """What a signature signs: the dataset, its policy, and the schema it was decided for."""
@@ -182,16 +172,12 @@ class Card(Part):
 
     def published_columns(self) -> tuple[str, ...]:
         """Names of the columns that the policy lets out."""
-        return tuple(
-            n for n, rule in self.privacy.columns.items() if rule.action != "drop"
-        )
+        return tuple(n for n, rule in self.privacy.columns.items() if rule.action != "drop")
 
 
 def canonical(value: object) -> bytes:
     """Canonical JSON: sorted keys, no spaces, UTF-8."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def canonical_digest(value: object) -> Digest:

@@ -43,9 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        raise BadCard(
-            Problem("file", "cannot be read as UTF-8 text: check its path")
-        ) from None
+        raise BadCard(Problem("file", "cannot be read as UTF-8 text: check its path")) from None
     return parse_yaml(text)
 
 
@@ -56,13 +54,9 @@ def parse_yaml(text: str) -> dict[str, Any]:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else "file"
-        raise BadCard(
-            Problem(where, "is not YAML: check indentation and quotes")
-        ) from None
+        raise BadCard(Problem(where, "is not YAML: check indentation and quotes")) from None
     if not isinstance(content, dict):
-        raise BadCard(
-            Problem("file", "must be a mapping of fields, such as `dataset: arbres`")
-        )
+        raise BadCard(Problem("file", "must be a mapping of fields, such as `dataset: arbres`"))
     return content
 
 
@@ -96,9 +90,7 @@ def check_card(content: dict[str, Any], strategy: Strategy) -> Card:
     except ValidationError as error:
         raise BadCard(*_problems(error)) from None
     problems = [
-        Problem(
-            name, f"departs from the strategy: say why in `departures: {{{name}: …}}`"
-        )
+        Problem(name, f"departs from the strategy: say why in `departures: {{{name}: …}}`")
         for name in card.departures_without_reason(strategy)
     ]
     problems += _crossed(card)
@@ -113,9 +105,7 @@ def _crossed(card: Card) -> list[Problem]:
     names = [portal.name for portal in card.portals or ()]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(
-            Problem(
-                "portals", f"{name} is named twice: a dataset goes by harvest or by API"
-            )
+            Problem("portals", f"{name} is named twice: a dataset goes by harvest or by API")
         )
     if card.table_schema:
         unknown = set(card.privacy.columns) - {f.name for f in card.table_schema.fields}
@@ -137,9 +127,7 @@ def _crossed(card: Card) -> list[Problem]:
         problems.append(Problem("temporal.to", "is before `from`"))
     decided = card.privacy.decided
     if decided and decided.until and decided.until < decided.date:
-        problems.append(
-            Problem("privacy.decided.until", "is before the decision's date")
-        )
+        problems.append(Problem("privacy.decided.until", "is before the decision's date"))
     return problems
 
 
@@ -184,16 +172,12 @@ _WORDS = {
 def _problems(error: ValidationError) -> list[Problem]:
     problems = []
     for found in error.errors(include_url=False, include_input=False):
-        place = (
-            ".".join(str(part) for part in found["loc"] if part != "[key]") or "card"
-        )
+        place = ".".join(str(part) for part in found["loc"] if part != "[key]") or "card"
         context = found.get("ctx", {})
         if found["type"] == "value_error":
             words = str(context.get("error", "is not right"))
         else:
             words = _WORDS.get(found["type"], "is not of the form that is asked for")
-            words = words.format_map(
-                {name: str(value) for name, value in context.items()}
-            )
+            words = words.format_map({name: str(value) for name, value in context.items()})
         problems.append(Problem(place, words))
     return problems

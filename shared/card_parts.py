@@ -21,9 +21,7 @@ from shared.ids import Digest
 from shared.strategy import Role
 
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-ColumnType = Literal[
-    "string", "integer", "number", "boolean", "date", "datetime", "time"
-]
+ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime", "time"]
 Subject = Literal["none", "people", "households", "enterprises"]
 Ground = Literal[
     "personal_data",
@@ -63,11 +61,7 @@ def _translated(value: object) -> object:
     texts: dict[object, object] = {}
     language: object = None
     for key, text in value.items():
-        if (
-            text is None
-            and isinstance(texts.get(language), str)
-            and key not in ("fr", "en")
-        ):
+        if text is None and isinstance(texts.get(language), str) and key not in ("fr", "en"):
             texts[language] = f"{texts[language]}, {key}"
         else:
             language = key
@@ -95,14 +89,10 @@ class Part(BaseModel):
 
 
 class Spatial(Part):
-    zones: tuple[
-        Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(:[\w-]+)+$")], ...
-    ] = Field(
+    zones: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(:[\w-]+)+$")], ...] = Field(
         min_length=1, description="codes of data.gouv.fr's zones, e.g. fr:commune:69123"
     )
-    label: str | None = Field(
-        default=None, description="the place's name, as pages show it"
-    )
+    label: str | None = Field(default=None, description="the place's name, as pages show it")
     granularity: str = Field(description="point, street, iris, commune, epci…")
     bbox: tuple[float, float, float, float] | None = Field(
         default=None,
@@ -136,25 +126,13 @@ class Source(Part):
     """Where the data come from when the event does not say, and how to read them."""
 
     type: Literal["file", "http", "s3", "drop"] = "file"
-    address: str | None = Field(
-        default=None, description="https, http, s3 or file address"
-    )
-    format: Literal["csv", "xlsx"] | None = Field(
-        default=None, description="else by content"
-    )
-    sheet: str | None = Field(
-        default=None, description="XLSX: else the first visible with data"
-    )
+    address: str | None = Field(default=None, description="https, http, s3 or file address")
+    format: Literal["csv", "xlsx"] | None = Field(default=None, description="else by content")
+    sheet: str | None = Field(default=None, description="XLSX: else the first visible with data")
     encoding: str | None = Field(default=None, description="else detected")
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = (
-        None
-    )
-    header: int | None = Field(
-        default=None, ge=1, description="line of the header, else found"
-    )
-    decimal: Literal[",", "."] | None = Field(
-        default=None, description="else by column"
-    )
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    header: int | None = Field(default=None, ge=1, description="line of the header, else found")
+    decimal: Literal[",", "."] | None = Field(default=None, description="else by column")
 
 
 class SchemaField(Part):
@@ -208,9 +186,7 @@ class ColumnRule(Part):
 
     action: Literal["keep", "drop"]
     ground: Ground | None = None
-    basis: str | None = Field(
-        default=None, description="legal basis of keeping personal data"
-    )
+    basis: str | None = Field(default=None, description="legal basis of keeping personal data")
 
     @model_validator(mode="before")
     @classmethod
@@ -289,9 +265,7 @@ def _percent(bound: object) -> object:
     return bound
 
 
-Condition = Literal[
-    "same_columns", "same_protection", "no_new_finding", "row_change_within_bounds"
-]
+Condition = Literal["same_columns", "same_protection", "no_new_finding", "row_change_within_bounds"]
 
 
 class Approval(Part):

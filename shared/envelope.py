@@ -95,10 +95,7 @@ def attributes(record: Record) -> tuple[dict[str, object], object]:
     value = record.value or b""
     if len(value) > MAX_EVENT_BYTES:
         raise MessageInvalid(Reason(code="message_too_large", limit=MAX_EVENT_BYTES))
-    if (
-        sum(len(name) + len(content) for name, content in record.headers)
-        > MAX_HEADER_BYTES
-    ):
+    if sum(len(name) + len(content) for name, content in record.headers) > MAX_HEADER_BYTES:
         raise MessageInvalid(Reason(code="message_too_large", limit=MAX_HEADER_BYTES))
     try:
         named = {name.lower(): content.decode() for name, content in record.headers}
@@ -110,13 +107,9 @@ def attributes(record: Record) -> tuple[dict[str, object], object]:
     ):
         if not isinstance(body, dict):
             raise _invalid("not a CloudEvents object")
-        return {
-            name: content for name, content in body.items() if name != "data"
-        }, body.get("data")
+        return {name: content for name, content in body.items() if name != "data"}, body.get("data")
     found: dict[str, object] = {
-        name.removeprefix("ce_"): content
-        for name, content in named.items()
-        if name[:3] == "ce_"
+        name.removeprefix("ce_"): content for name, content in named.items() if name[:3] == "ce_"
     }
     return found, body
 
@@ -127,9 +120,7 @@ def received(record: Record, found: Mapping[str, object]) -> Received:
         event_id = _ATTRIBUTE.validate_python(found.get("id"))
         source = _ATTRIBUTE.validate_python(found.get("source"))
     except ValidationError:
-        raise _invalid(
-            "the attributes id and source are missing or not plain text"
-        ) from None
+        raise _invalid("the attributes id and source are missing or not plain text") from None
     sequence = found.get("sequence")
     if sequence is not None and not re.fullmatch(r"\d{1,18}", str(sequence)):
         raise _invalid("the attribute sequence is not a whole number")

@@ -32,9 +32,7 @@ from shared.messages import Reason
 ChangeKind = Literal["update", "correction", "backfill"]
 Stage = Literal["ingest", "anonymize", "convert", "publish", "notify"]
 End = Literal["published", "unchanged", "superseded", "refused", "dead"]
-StageState = Literal[
-    "started", "done", "waiting", "parked", "quarantined", "failed", "ended"
-]
+StageState = Literal["started", "done", "waiting", "parked", "quarantined", "failed", "ended"]
 BucketName = Literal["drop", "raw", "safe", "reports", "staged", "public"]
 
 
@@ -112,9 +110,7 @@ class Rerun(Model):
     source_of: ChangeId
     card_revision: int = Field(ge=1)
     fetch: Literal["kept", "again"] = "kept"
-    asked_by: str = Field(
-        max_length=128, description="the row that asked: makes the run's id"
-    )
+    asked_by: str = Field(max_length=128, description="the row that asked: makes the run's id")
 
 
 class DatasetChanged(Event):
@@ -159,9 +155,7 @@ class Passage(Event):
     kind: ChangeKind
     card: CardRef
     release: ReleaseId
-    occurred_at: AwareDatetime = Field(
-        description="when the change came in (broker's clock)"
-    )
+    occurred_at: AwareDatetime = Field(description="when the change came in (broker's clock)")
 
     @property
     def key(self) -> str:
@@ -212,9 +206,7 @@ class DatasetConverted(Passage):
     datapackage: FileRef
     preview: FileRef
     rows: int = Field(ge=0)
-    columns: Digest = Field(
-        description="fingerprint of the published columns: names and types"
-    )
+    columns: Digest = Field(description="fingerprint of the published columns: names and types")
     policy: Digest
 
 
@@ -276,9 +268,7 @@ class CatalogDataset(Event):
     dataset: DatasetId
     domain: str
     card: CardRef
-    body: dict[str, Any] = Field(
-        description="the resolved card, as `shared.card.Card` reads it"
-    )
+    body: dict[str, Any] = Field(description="the resolved card, as `shared.card.Card` reads it")
     paused: bool = False
 
     @property
@@ -287,9 +277,7 @@ class CatalogDataset(Event):
 
     @property
     def id(self) -> EventId:
-        return event_id(
-            self.TYPE, self.dataset, str(self.card.revision), str(self.paused)
-        )
+        return event_id(self.TYPE, self.dataset, str(self.card.revision), str(self.paused))
 
 
 class CatalogPublished(Event):
@@ -363,9 +351,7 @@ class LedgerRow(Event):
     bytes: int | None = None
     seconds: float | None = None
     at: AwareDatetime
-    origin: str | None = Field(
-        default=None, description="topic/partition/offset of the input"
-    )
+    origin: str | None = Field(default=None, description="topic/partition/offset of the input")
 
     @property
     def key(self) -> str:
@@ -406,9 +392,7 @@ class DeadLetter(Event):
 
     @property
     def id(self) -> EventId:
-        return event_id(
-            self.TYPE, self.topic, str(self.partition), str(self.offset), self.group
-        )
+        return event_id(self.TYPE, self.topic, str(self.partition), str(self.offset), self.group)
 
 
 EVENTS: tuple[type[Event], ...] = (

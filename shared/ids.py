@@ -13,9 +13,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 # CKAN takes names of 2 to 100 characters of this alphabet; so do object keys and addresses.
-DatasetId = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,98}[a-z0-9]$")
-]
+DatasetId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,98}[a-z0-9]$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ChangeId = Annotated[str, StringConstraints(pattern=r"^c[0-9a-f]{31}$")]
 ReleaseId = Annotated[str, StringConstraints(pattern=r"^r[0-9a-f]{31}$")]
@@ -38,15 +36,10 @@ def change_id(source: str, event_id: str) -> ChangeId:
 
 def drop_change_id(bucket: str, key: str, etag: str, sequencer: str) -> ChangeId:
     """The change's id for a dropped object, from what its store says of it."""
-    return (
-        "c"
-        + hashlib.sha256(_joined("drop", bucket, key, etag, sequencer)).hexdigest()[:31]
-    )
+    return "c" + hashlib.sha256(_joined("drop", bucket, key, etag, sequencer)).hexdigest()[:31]
 
 
-def release_id(
-    secret: bytes, dataset: str, source_sha256: str, shaping_digest: str
-) -> ReleaseId:
+def release_id(secret: bytes, dataset: str, source_sha256: str, shaping_digest: str) -> ReleaseId:
     """The release's id: keyed, so that nobody without the city's secret can test a guess at a row.
 
     `source_sha256` is that of the source bytes, `shaping_digest` that of the card's fields which
@@ -58,9 +51,7 @@ def release_id(
 
 def publication_id(change: ChangeId, release: ReleaseId) -> PublicationId:
     """The pair of a change and a release."""
-    return (
-        "p" + hashlib.sha256(_joined("publication", change, release)).hexdigest()[:31]
-    )
+    return "p" + hashlib.sha256(_joined("publication", change, release)).hexdigest()[:31]
 
 
 def event_id(kind: str, *parts: str) -> EventId:

@@ -38,9 +38,7 @@ _WEIGHT: dict[StageState, int] = {
 def passage_facts(event: Event | None, came: Received | None) -> dict[str, Any]:
     """Dataset, change, run, release, sequence and kind, as far as a message tells them."""
     if isinstance(event, Passage):
-        return event.model_dump(
-            include={"dataset", "change", "run", "release", "sequence", "kind"}
-        )
+        return event.model_dump(include={"dataset", "change", "run", "release", "sequence", "kind"})
     this = change_id(came.source, came.id) if came else None
     if isinstance(event, DatasetChanged):
         rerun = event.rerun
@@ -51,9 +49,7 @@ def passage_facts(event: Event | None, came: Received | None) -> dict[str, Any]:
             "sequence": rerun.sequence if rerun else None,
             "kind": event.kind,
         }
-    named = {
-        name: getattr(event, name, None) for name in ("dataset", "change", "release")
-    }
+    named = {name: getattr(event, name, None) for name in ("dataset", "change", "release")}
     if event is None and came is not None:
         named = {"dataset": came.subject, "change": this, "release": None}
     return {**named, "run": named["change"]}

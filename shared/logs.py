@@ -18,9 +18,7 @@ from structlog.typing import EventDict, WrappedLogger
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def configure(
-    service: str, level: str = "info", fmt: Literal["json", "console"] = "json"
-) -> None:
+def configure(service: str, level: str = "info", fmt: Literal["json", "console"] = "json") -> None:
     """Sets structlog and the standard library's logging up for this process."""
     chain: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -81,9 +79,7 @@ def _without_arguments(record: logging.LogRecord) -> bool:
     return True
 
 
-def _no_exception_text(
-    _logger: WrappedLogger, _method: str, event: EventDict
-) -> EventDict:
+def _no_exception_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replaces an exception by its class and where it was raised."""
     found = event.pop("exc_info", None)
     record = event.get("_record")
@@ -101,11 +97,7 @@ def _no_exception_text(
 def failure_place(error: BaseException) -> str:
     """`ValueError at services.ingest.csv_to_table:120`: what failed and where, never its text."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [
-        f
-        for f in frames
-        if "site-packages" not in f.filename and "services/" in f.filename
-    ]
+    ours = [f for f in frames if "site-packages" not in f.filename and "services/" in f.filename]
     ours = ours or [f for f in frames if "site-packages" not in f.filename]
     if not frames:
         return type(error).__name__

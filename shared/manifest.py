@@ -34,9 +34,7 @@ async def made_once(
     if (there := await store.get("reports", key)) is not None:
         return _read(model, there)
     made = await make()
-    if await store.create(
-        "reports", key, made.model_dump_json(exclude_none=True).encode()
-    ):
+    if await store.create("reports", key, made.model_dump_json(exclude_none=True).encode()):
         return made
     return _read(model, await store.get("reports", key) or b"")
 

@@ -56,10 +56,7 @@ class Reason(BaseModel):
     def text(self, language: Language) -> Text:
         """This reason in plain words. An unknown code falls back to the text of `unknown`."""
         template = catalogue().get(self.code, catalogue()["unknown"])[language]
-        facts = {
-            name: "?" if value is None else value
-            for name, value in self.model_dump().items()
-        }
+        facts = {name: "?" if value is None else value for name, value in self.model_dump().items()}
         facts["place"] = self.place(language)
         return Text(*(part.format_map(facts) for part in template))
 
@@ -84,9 +81,7 @@ class Reason(BaseModel):
 def catalogue() -> dict[str, dict[Language, Text]]:
     """Every reason code with its texts, read once from `shared/texts`."""
     texts: dict[str, dict[Language, Text]] = {}
-    for file in sorted(
-        files("shared").joinpath("texts").iterdir(), key=lambda f: f.name
-    ):
+    for file in sorted(files("shared").joinpath("texts").iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".toml"):
             continue
         for code, languages in tomllib.loads(file.read_text(encoding="utf-8")).items():

@@ -73,9 +73,7 @@ time_to_publish = Histogram(
     buckets=SECONDS,
     registry=registry,
 )
-publications = Gauge(
-    "ecluse_publications", "Publications by state.", ("state",), registry=registry
-)
+publications = Gauge("ecluse_publications", "Publications by state.", ("state",), registry=registry)
 changes_open = Gauge(
     "ecluse_changes_open",
     "Changes without an end, by state.",

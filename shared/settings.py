@@ -36,24 +36,18 @@ class Settings(BaseSettings):
     )
 
     # --- Kafka --------------------------------------------------------------------------------
-    kafka: str = Field(
-        default="127.0.0.1:9092", description="Bootstrap servers, comma separated."
-    )
+    kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, comma separated.")
     kafka_security: Literal["PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Protocol towards Kafka."
     )
     kafka_user: str = Field(default="", description="SASL/SCRAM-SHA-512 user.")
-    kafka_password: SecretStr = Field(
-        default=SecretStr(""), description="SASL password."
-    )
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="SASL password.")
     partitions: int = Field(
         default=12,
         ge=1,
         description="Partitions of each topic, fixed for life. `ecluse topics`.",
     )
-    replication: int = Field(
-        default=1, ge=1, description="Replication factor of each topic."
-    )
+    replication: int = Field(default=1, ge=1, description="Replication factor of each topic.")
     generation: int = Field(
         default=0,
         ge=0,
@@ -89,9 +83,7 @@ class Settings(BaseSettings):
         description="A folder, or `s3` for an S3 endpoint such as MinIO.",
     )
     s3_endpoint: str = Field(default="", description="Address of the S3 endpoint.")
-    s3_region: str = Field(
-        default="us-east-1", description="Region of the S3 endpoint."
-    )
+    s3_region: str = Field(default="us-east-1", description="Region of the S3 endpoint.")
     s3_access_key: str = Field(default="", description="One credential per process.")
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Its secret.")
     s3_bucket_prefix: str = Field(
@@ -126,21 +118,13 @@ class Settings(BaseSettings):
     )
 
     # --- addresses ----------------------------------------------------------------------------
-    host: str = Field(
-        default="127.0.0.1", description="Interface that a process listens on."
-    )
-    ingest_port: int = Field(
-        default=8101, description="ingest: POST /changes, health, metrics."
-    )
+    host: str = Field(default="127.0.0.1", description="Interface that a process listens on.")
+    ingest_port: int = Field(default=8101, description="ingest: POST /changes, health, metrics.")
     anonymize_port: int = Field(default=8102, description="anonymize: health, metrics.")
     convert_port: int = Field(default=8103, description="convert: health, metrics.")
-    publish_port: int = Field(
-        default=8104, description="publish: admin API, health, metrics."
-    )
+    publish_port: int = Field(default=8104, description="publish: admin API, health, metrics.")
     notify_port: int = Field(default=8105, description="notify: health, metrics.")
-    portal_port: int = Field(
-        default=8100, description="portal: public pages and downloads."
-    )
+    portal_port: int = Field(default=8100, description="portal: public pages and downloads.")
     portal_metrics_port: int = Field(
         default=8110, description="portal: metrics, apart from the public port."
     )
@@ -179,25 +163,22 @@ class Settings(BaseSettings):
         default="", description="S3 endpoint of `s3://` sources, if not the store's."
     )
     source_s3_access_key: str = Field(default="", description="Its access key.")
-    source_s3_secret_key: SecretStr = Field(
-        default=SecretStr(""), description="Its secret key."
-    )
+    source_s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Its secret key.")
     drop_poll_seconds: float = Field(
         default=60, gt=0, description="How often the drop bucket is listed."
     )
-    inline_max_bytes: int = Field(
-        default=2**20,
+    upload_max_bytes: int = Field(
+        default=200 * 2**20, gt=0, description="Largest file that POST /changes takes."
+    )
+    source_retry_seconds: float = Field(
+        default=20,
         gt=0,
-        description="Largest body of POST /changes that carries data.",
+        description="Wait before the second try of a source that is away; thrice that, the third.",
     )
 
     # --- work ---------------------------------------------------------------------------------
-    workers: int = Field(
-        default=1, ge=1, description="Worker processes kept warm per service."
-    )
-    worker_jobs: int = Field(
-        default=200, ge=1, description="Jobs after which a worker is renewed."
-    )
+    workers: int = Field(default=1, ge=1, description="Worker processes kept warm per service.")
+    worker_jobs: int = Field(default=200, ge=1, description="Jobs after which a worker is renewed.")
     worker_memory_bytes: int = Field(
         default=3 * 2**29,
         gt=0,

@@ -44,9 +44,7 @@ class Store:
     def __init__(self, buckets: Mapping[BucketName, ObjectStore]) -> None:
         self._buckets = buckets
 
-    async def put(
-        self, bucket: BucketName, key: str, path: Path, sha256: str
-    ) -> ObjectRef:
+    async def put(self, bucket: BucketName, key: str, path: Path, sha256: str) -> ObjectRef:
         """Uploads a file of the spool whose SHA-256 is known from writing it."""
         with _ours():
             await obstore.put_async(self._buckets[bucket], key, path)
@@ -127,9 +125,7 @@ class Store:
         """The object's size in bytes; None if there is none."""
         with _ours():
             try:
-                return int(
-                    (await obstore.head_async(self._buckets[bucket], key))["size"]
-                )
+                return int((await obstore.head_async(self._buckets[bucket], key))["size"])
             except exceptions.NotFoundError:
                 return None
 
@@ -180,9 +176,7 @@ def _there() -> Iterator[None]:
         raise Quarantined(Reason(code="object_missing")) from None
 
 
-Access = Literal[
-    "ingest", "anonymize", "convert", "publish", "portal", "notify", "operator"
-]
+Access = Literal["ingest", "anonymize", "convert", "publish", "portal", "notify", "operator"]
 # Who reaches which bucket; on S3 the process's own credential says the same (`deploy/`).
 REACH: dict[Access, tuple[BucketName, ...]] = {
     "ingest": ("drop", "raw", "reports"),

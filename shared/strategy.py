@@ -38,9 +38,7 @@ class Strategy(BaseModel):
     then: Role = Field(default="automatic", description="who decides the later ones")
     legal_notes: str | None = Field(default=None, description="legal notes by default")
     attribution: str | None = Field(default=None, description="attribution by default")
-    frequency: str | None = Field(
-        default=None, description="update frequency by default"
-    )
+    frequency: str | None = Field(default=None, description="update frequency by default")
     row_change: tuple[int, int] = Field(
         default=(-20, 50),
         description="bounds of the row count's change, in %, for automatic ones",

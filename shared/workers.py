@@ -87,9 +87,7 @@ class _Worker:
         while not self.pipe.poll(WATCH_SECONDS):
             with suppress(psutil.Error):
                 if watched.memory_info().rss > memory:
-                    return "killed", Reason(
-                        code="resource_limit", detail="memory", limit=memory
-                    )
+                    return "killed", Reason(code="resource_limit", detail="memory", limit=memory)
             if time.monotonic() > deadline:
                 return "killed", Reason(code="resource_limit", detail="time")
         try:
@@ -125,9 +123,7 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Starts the workers and waits until their imports are done."""
-        fresh = await asyncio.gather(
-            *(self._in_thread(self._fresh) for _ in range(self._size))
-        )
+        fresh = await asyncio.gather(*(self._in_thread(self._fresh) for _ in range(self._size)))
         for worker in fresh:
             self._idle.put_nowait(worker)
 
@@ -148,9 +144,7 @@ class WorkerPool:
         try:
             if worker is None:
                 worker = await self._in_thread(self._fresh)
-            kind, content = await self._in_thread(
-                self._job, worker, (work, args, kwargs)
-            )
+            kind, content = await self._in_thread(self._job, worker, (work, args, kwargs))
         except BaseException:
             # Cancelled half way: the worker is busy with a job that nobody waits for.
             if worker is not None:
@@ -193,6 +187,4 @@ class WorkerPool:
         self._all.discard(worker)
 
     async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, work, *args
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)

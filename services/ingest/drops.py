@@ -1,0 +1,79 @@
+"""The drop bucket: a référent drops `<domain>/<dataset>/<file>` and goes home.
+
+The bucket is listed, for stores that send no notifications. In a folder a file under copy changes
+from one listing to the next; it is taken once it stands still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from urllib.parse import quote
+
+from shared import metrics
+from shared.events import DatasetChanged
+from shared.failures import OursAway
+from shared.ids import event_id
+from shared.logs import logger
+from shared.storage import Found, Store
+
+# Two plain identifiers, then whatever the file is called; never a temporary or hidden one.
+_PLACE = re.compile(r"^(?P<domain>[a-z0-9-]{2,100})/(?P<dataset>[a-z0-9-]{2,100})/[^.~][^/]*$")
+
+
+def change_of(found: Found) -> DatasetChanged | None:
+    """The change that a dropped file is; None for what does not lie in a dataset's place."""
+    place = _PLACE.match(found.key)
+    if place is None:
+        return None
+    modified = found.modified.astimezone(UTC).isoformat()
+    version = event_id("drop", found.etag, modified, str(found.bytes))
+    return DatasetChanged(
+        dataset=place["dataset"], address=f"drop:///{quote(found.key)}?version={version}"
+    )
+
+
+class Drops:
+    """Watches the bucket and says what was dropped, once for each file and version."""
+
+    def __init__(
+        self,
+        store: Store,
+        send: Callable[[DatasetChanged], Awaitable[None]],
+        *,
+        seconds: float,
+        stand_still: bool,
+    ) -> None:
+        self._store = store
+        self._send = send
+        self._seconds = seconds
+        self._stand_still = stand_still
+        self._seen: set[str] = set()
+        self._said: set[str] = set()
+
+    async def watch(self) -> None:
+        """Lists the bucket for ever."""
+        while True:
+            try:
+                await self.once()
+            except OursAway as failure:
+                logger().warning("waiting", reason=failure.reasons[0].code)
+            await asyncio.sleep(self._seconds)
+
+    async def once(self) -> None:
+        """One listing."""
+        there: set[str] = set()
+        async for found in self._store.list("drop"):
+            change = change_of(found)
+            if change is None or change.address is None:
+                continue
+            there.add(change.address)
+            settled = not self._stand_still or change.address in self._seen
+            if settled and change.address not in self._said:
+                await self._send(change)
+                self._said.add(change.address)
+                metrics.events_received.labels(way="drop", outcome="accepted").inc()
+        self._said &= there
+        self._seen = there

@@ -1,0 +1,99 @@
+"""ingest: a change comes in, a typed table goes out."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.ingest.change_record import Run, take_up
+from services.ingest.keep_source import keep_source
+from services.ingest.make_table import IngestManifest, make_table
+from shared import keys
+from shared.card import Card
+from shared.envelope import Received
+from shared.events import (
+    CatalogDataset,
+    CatalogPublished,
+    DatasetChanged,
+    DatasetConfirmed,
+    DatasetIngested,
+)
+from shared.failures import OursAway, Parked
+from shared.ids import release_id
+from shared.manifest import made_once
+from shared.messages import Reason
+from shared.settings import Settings
+from shared.storage import Store
+from shared.table import TableView
+from shared.workers import WorkerPool
+
+TABLE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Room:
+    """What ingest works with."""
+
+    settings: Settings
+    store: Store
+    pool: WorkerPool
+    cards: TableView[CatalogDataset]
+    published: TableView[CatalogPublished]
+
+
+async def on_changed(
+    event: DatasetChanged, came: Received, room: Room
+) -> DatasetIngested | DatasetConfirmed:
+    """Fetches, keeps, types and validates what changed; or says that nothing did."""
+    run = await take_up(event, came, room.store, room.settings.generation)
+    entry = await _card_in_force(event, run, room)
+    card = Card.model_validate(entry.body)
+    await room.store.create(
+        "reports",
+        keys.card(event.dataset, entry.card.digest),
+        card.model_dump_json(by_alias=True, exclude_none=True).encode(),
+    )
+    with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
+        source = await keep_source(run, card, Path(folder), room.settings, room.store)
+        secret = room.settings.city_secret.get_secret_value().encode()
+        release = release_id(secret, event.dataset, source.sha256, entry.card.shaping)
+        facts = {
+            "dataset": event.dataset,
+            "change": run.record.change,
+            "run": run.run,
+            "sequence": run.record.sequence,
+            "kind": run.record.kind,
+            "card": entry.card,
+            "release": release,
+            "occurred_at": came.at,
+        }
+        now_public = room.published.get(event.dataset)
+        if now_public and now_public.release == release:
+            return DatasetConfirmed.model_validate(facts)
+        made = await made_once(
+            room.store,
+            "ingest",
+            event.dataset,
+            release,
+            IngestManifest,
+            lambda: make_table(source, card, release, Path(folder), room.store, room.pool),
+        )
+    return DatasetIngested.model_validate(facts | made.model_dump())
+
+
+async def _card_in_force(event: DatasetChanged, run: Run, room: Room) -> CatalogDataset:
+    """The card that this run is for. Raises Parked: nobody declared the dataset, or it is paused."""
+
+    def there() -> bool:
+        entry = room.cards.get(event.dataset)
+        return entry is not None and entry.card.revision >= run.card_revision
+
+    if run.card_revision and not await room.cards.until(there, TABLE_SECONDS):
+        raise OursAway(Reason(code="table_behind"))
+    entry = room.cards.get(event.dataset)
+    if entry is None:
+        raise Parked(Reason(code="undeclared"))
+    if entry.paused:
+        raise Parked(Reason(code="paused"))
+    return entry

@@ -1,0 +1,213 @@
+"""`POST /changes`: a domain system says over HTTP that a dataset changed, or sends the data.
+
+A CloudEvent (structured or binary), a small JSON object, or the file itself with `?dataset=`.
+Small data are stored in `drop` at once; they never travel on Kafka.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import tempfile
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from services.ingest.fetch_source import SENT
+from shared import metrics
+from shared.events import CatalogDataset, ChangeKind, DatasetChanged
+from shared.failures import EcluseError, MessageInvalid, OursAway, Quarantined
+from shared.identity import Identities, Identity
+from shared.ids import DatasetId, EventId, change_id
+from shared.messages import Reason
+from shared.settings import Settings
+from shared.storage import Store
+from shared.table import TableView
+
+JSON_MAX = 64 * 1024
+FILE_TYPES = {
+    "text/csv": "csv",
+    "text/plain": "txt",
+    "text/tab-separated-values": "tsv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/octet-stream": "bin",
+}
+_DATASET = TypeAdapter(DatasetId)
+_EVENT_ID = TypeAdapter(EventId)
+
+
+class Sender(Protocol):
+    """Puts a change on its topic under the identity of its sender."""
+
+    def __call__(self, change: DatasetChanged, event_id: str, source: str) -> Awaitable[None]: ...
+
+
+class Announcement(BaseModel):
+    """The plain JSON form: what an event says, without its envelope."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    dataset: DatasetId
+    address: str | None = Field(default=None, max_length=2048)
+    kind: ChangeKind = "update"
+    id: EventId | None = None
+
+
+class ChangesApi:
+    """The HTTP way in. Every answer says what happened and, if nothing did, what to mend."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        identities: Identities,
+        store: Store,
+        cards: TableView[CatalogDataset],
+        send: Sender,
+    ) -> None:
+        self._settings = settings
+        self._identities = identities
+        self._store = store
+        self._cards = cards
+        self._send = send
+
+    def routes(self) -> list[Route]:
+        return [Route("/changes", self._answer, methods=["POST"])]
+
+    async def _answer(self, request: Request) -> JSONResponse:
+        sender = self._identities.of(request.headers.get("authorization"))
+        if sender is None:
+            return _refusal(401, Reason(code="token_unknown"))
+        try:
+            return await self._take(request, sender)
+        except OursAway as failure:
+            return _refusal(503, *failure.reasons)
+        except EcluseError as failure:
+            metrics.events_received.labels(way="http", outcome="rejected").inc()
+            status = 413 if failure.reasons[0].code == "message_too_large" else 422
+            return _refusal(status, *failure.reasons)
+
+    async def _take(self, request: Request, sender: Identity) -> JSONResponse:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in FILE_TYPES:
+            change, event_id = await self._file(request, sender, FILE_TYPES[kind])
+        else:
+            change, event_id = _announced(await _body(request, JSON_MAX), request)
+            self._allow(sender, change.dataset)
+        source = f"urn:ecluse:sender:{sender.name}"
+        await self._send(change, event_id, source)
+        metrics.events_received.labels(way="http", outcome="accepted").inc()
+        taken = change_id(source, event_id)
+        follow = f"{self._settings.admin_url.rstrip('/')}/changes/{taken}"
+        return JSONResponse(
+            {"change": taken, "dataset": change.dataset, "follow": follow},
+            202,
+            headers={"Location": follow},
+        )
+
+    def _allow(self, sender: Identity, dataset: str) -> str:
+        """The dataset's domain. Raises Quarantined if the sender may not send for it."""
+        entry = self._cards.get(dataset)
+        domain = entry.domain if entry else None
+        if not sender.may("send", domain):
+            raise Quarantined(Reason(code="not_allowed"))
+        return domain or (sender.domains[0] if sender.domains else "undeclared")
+
+    async def _file(
+        self, request: Request, sender: Identity, suffix: str
+    ) -> tuple[DatasetChanged, str]:
+        try:
+            dataset = _DATASET.validate_python(request.query_params.get("dataset"))
+            kind: ChangeKind = TypeAdapter(ChangeKind).validate_python(
+                request.query_params.get("kind", "update")
+            )
+        except ValidationError:
+            raise _invalid("?dataset= and ?kind= (update, correction, backfill)") from None
+        domain = self._allow(sender, dataset)
+        event_id = _chosen_id(request)
+        with tempfile.TemporaryDirectory(dir=self._settings.spool) as folder:
+            path = Path(folder) / "upload"
+            digest = await _spool(request, path, self._settings.upload_max_bytes)
+            key = f"{domain}/{dataset}/{change_id(sender.name, event_id)}.{suffix}"
+            # Named in the raw zone's own events alone; listed drops are told apart by this folder.
+            await self._store.put("drop", f"{SENT}{key}", path, digest)
+        return (
+            DatasetChanged(dataset=dataset, address=f"drop:///{SENT}{quote(key)}", kind=kind),
+            event_id,
+        )
+
+
+def _announced(body: bytes, request: Request) -> tuple[DatasetChanged, str]:
+    """The change that a JSON body announces, and its CloudEvents id."""
+    try:
+        content = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise _invalid("the body is not JSON") from None
+    if not isinstance(content, dict):
+        raise _invalid("the body is not a JSON object")
+    event_id: object = request.headers.get("ce-id")
+    if "specversion" in content:
+        data = content.get("data") if isinstance(content.get("data"), dict) else {}
+        event_id, content = content.get("id"), {"dataset": content.get("subject"), **(data or {})}
+    elif event_id is not None:
+        content = {"dataset": request.headers.get("ce-subject"), **content}
+    try:
+        said = Announcement.model_validate(content)
+        chosen = _EVENT_ID.validate_python(event_id or said.id or _chosen_id(request))
+    except ValidationError as error:
+        wrong = {str(part) for e in error.errors() for part in e["loc"][:1]}
+        known = sorted(wrong & set(Announcement.model_fields)) or ["unknown field"]
+        raise _invalid(", ".join(known)) from None
+    return DatasetChanged(dataset=said.dataset, address=said.address, kind=said.kind), chosen
+
+
+def _chosen_id(request: Request) -> str:
+    """The sender's own id of this change, so that sending it again changes nothing; else a new one."""
+    given = request.headers.get("idempotency-key")
+    try:
+        return _EVENT_ID.validate_python(given) if given else secrets.token_hex(16)
+    except ValidationError:
+        raise _invalid("Idempotency-Key") from None
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise MessageInvalid(Reason(code="message_too_large", limit=limit))
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _spool(request: Request, path: Path, limit: int) -> str:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise MessageInvalid(Reason(code="message_too_large", limit=limit))
+            digest.update(part)
+            file.write(part)
+    if not size:
+        raise _invalid("the body is empty")
+    return digest.hexdigest()
+
+
+def _invalid(detail: str) -> MessageInvalid:
+    return MessageInvalid(Reason(code="request_invalid", detail=detail))
+
+
+def _refusal(status: int, *reasons: Reason) -> JSONResponse:
+    said = [
+        {"code": reason.code, "fr": str(reason.text("fr")), "en": str(reason.text("en"))}
+        for reason in reasons
+    ]
+    return JSONResponse({"refused": said, "at": datetime.now(UTC).isoformat()}, status)

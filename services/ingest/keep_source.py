@@ -1,0 +1,75 @@
+"""Keeps the source bytes as they came, in the raw zone, named by their hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.ingest.change_record import FetchedRecord, Run, read_fetched
+from services.ingest.fetch_source import SENT, Fetched, drop_key, fetch_source
+from shared import keys
+from shared.card import Card
+from shared.events import ObjectRef
+from shared.failures import Quarantined
+from shared.messages import Reason
+from shared.settings import Settings
+from shared.storage import Store
+
+
+async def keep_source(
+    run: Run, card: Card, folder: Path, settings: Settings, store: Store
+) -> Fetched:
+    """The run's source on the spool, and a copy of it in `raw`.
+
+    A change whose bytes are kept is not fetched again, unless the run asks for it: a repeat sees
+    what the first pass saw. Raises SourceAway, Quarantined.
+    """
+    path = folder / "source"
+    known = None if run.fetch_again else await read_fetched(store, card.dataset, run.source_of)
+    if known:
+        ref = ObjectRef(
+            bucket="raw",
+            key=keys.source(card.dataset, known.sha256),
+            bytes=known.bytes,
+            sha256=known.sha256,
+        )
+        await store.download(ref, path)
+        await _clear_drop(run, store)
+        return Fetched(path, known.bytes, known.sha256)
+    address = run.record.address or card.source.address
+    if address is None:
+        raise Quarantined(Reason(code="source_unknown"))
+    _check_drop(address, card)
+    fetched = await fetch_source(address, path, settings, store)
+    key = keys.source(card.dataset, fetched.sha256)
+    if await store.size("raw", key) != fetched.bytes:
+        await store.put("raw", key, path, fetched.sha256)
+    record = FetchedRecord(sha256=fetched.sha256, bytes=fetched.bytes)
+    await store.put_bytes(
+        "raw", keys.fetched(card.dataset, run.source_of), record.model_dump_json().encode()
+    )
+    await _clear_drop(run, store)
+    return fetched
+
+
+def _check_drop(address: str, card: Card) -> None:
+    """A file dropped for another dataset or domain is not this one's (bad input S27)."""
+    parts = urlsplit(address)
+    if parts.scheme != "drop":
+        return
+    folders = drop_key(parts).removeprefix(SENT).split("/")
+    # What came over HTTP was allowed there; a dropped file is allowed by where it lies.
+    wanted = (
+        [folders[0], card.dataset]
+        if drop_key(parts).startswith(SENT)
+        else [card.domain, card.dataset]
+    )
+    if folders[:2] != wanted:
+        raise Quarantined(Reason(code="drop_elsewhere", expected=f"{card.domain}/{card.dataset}/"))
+
+
+async def _clear_drop(run: Run, store: Store) -> None:
+    """A dropped file leaves the drop bucket as soon as it is in `raw`."""
+    parts = urlsplit(run.record.address or "")
+    if parts.scheme == "drop":
+        await store.delete("drop", drop_key(parts))
