@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 
 from services.ingest.drops import Drops
@@ -20,9 +19,9 @@ from shared.events import (
 )
 from shared.identity import load_identities
 from shared.settings import Settings
+from shared.stage_app import empty_spool, make_pool
 from shared.storage import open_store
 from shared.table import Table
-from shared.workers import WorkerPool
 
 
 def make_flow(room: Room) -> Flow:
@@ -40,18 +39,9 @@ def make_service(settings: Settings) -> Service:
     """The process `ecluse serve ingest`."""
     if len(settings.city_secret.get_secret_value()) < 16:
         raise ValueError("ECLUSE_CITY_SECRET needs at least 16 characters")
-    spool = settings.spool / "ingest"
-    shutil.rmtree(spool, ignore_errors=True)
-    spool.mkdir(parents=True, exist_ok=True)
-    settings = settings.model_copy(update={"spool": spool})
+    settings = empty_spool(settings, "ingest")
     store = open_store(settings, "ingest")
-    pool = WorkerPool(
-        size=settings.workers,
-        modules=("services.ingest.source_to_table",),
-        jobs=settings.worker_jobs,
-        memory_bytes=settings.worker_memory_bytes,
-        seconds=settings.worker_seconds,
-    )
+    pool = make_pool(settings, "services.ingest.source_to_table")
     cards, published = Table(settings, CatalogDataset), Table(settings, CatalogPublished)
     room = Room(settings, store, pool, cards, published)
     flow = make_flow(room)

@@ -9,7 +9,6 @@ from pathlib import Path
 from services.ingest.change_record import Run, take_up
 from services.ingest.keep_source import keep_source
 from services.ingest.make_table import IngestManifest, make_table
-from shared import keys
 from shared.card import Card
 from shared.envelope import Received
 from shared.events import (
@@ -23,6 +22,7 @@ from shared.failures import OursAway, Parked
 from shared.ids import release_id
 from shared.manifest import made_once
 from shared.messages import Reason
+from shared.pinned_card import pin
 from shared.settings import Settings
 from shared.storage import Store
 from shared.table import TableView
@@ -49,11 +49,7 @@ async def on_changed(
     run = await take_up(event, came, room.store, room.settings.generation)
     entry = await _card_in_force(event, run, room)
     card = Card.model_validate(entry.body)
-    await room.store.create(
-        "reports",
-        keys.card(event.dataset, entry.card.digest),
-        card.model_dump_json(by_alias=True, exclude_none=True).encode(),
-    )
+    await pin(room.store, card, entry.card)
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
         source = await keep_source(run, card, Path(folder), room.settings, room.store)
         secret = room.settings.city_secret.get_secret_value().encode()

@@ -1,0 +1,74 @@
+"""anonymize: a typed table comes in, a safe one goes out, or nothing does."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.anonymize.anonymize_table import anonymize_table
+from shared import keys
+from shared.card import Card
+from shared.events import DatasetAnonymized, DatasetIngested, Model, ObjectRef
+from shared.ids import Digest
+from shared.manifest import made_once
+from shared.pinned_card import read_pinned
+from shared.policy_signature import Trusted, check_policy
+from shared.settings import Settings
+from shared.storage import Store
+from shared.workers import WorkerPool
+
+
+@dataclass(frozen=True)
+class Room:
+    """What anonymize works with."""
+
+    settings: Settings
+    store: Store
+    pool: WorkerPool
+    trusted: Trusted
+
+
+class AnonymizeManifest(Model):
+    """What anonymize made of a release."""
+
+    table: ObjectRef
+    rows: int
+    policy: Digest
+    report: ObjectRef
+
+
+async def on_ingested(event: DatasetIngested, room: Room) -> DatasetAnonymized:
+    """Checks that the policy is in force, then applies it and scans. Raises Quarantined."""
+    card = await read_pinned(room.store, event.dataset, event.card)
+    # Before the manifest is looked for: a repeat must not outlive the policy it once had.
+    check_policy(card, datetime.now(UTC).date(), room.trusted)
+    made = await made_once(
+        room.store,
+        "anonymize",
+        event.dataset,
+        event.release,
+        AnonymizeManifest,
+        lambda: _make(event, card, room),
+    )
+    passage = event.model_dump(exclude={"table", "rows", "quality"})
+    return DatasetAnonymized.model_validate(passage | made.model_dump())
+
+
+async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeManifest:
+    with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
+        source, out = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
+        await room.store.download(event.table, source)
+        made = await room.pool.run(anonymize_table, source, card, out)
+        key = keys.table(event.dataset, event.release)
+        table = await room.store.put("safe", key, out, made.sha256)
+    report = await room.store.put_bytes(
+        "reports",
+        keys.report(event.dataset, event.release, "anonymize"),
+        json.dumps(made.report, ensure_ascii=False, sort_keys=True).encode(),
+    )
+    return AnonymizeManifest(
+        table=table, rows=made.rows, policy=card.policy_digest(), report=report
+    )

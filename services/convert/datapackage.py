@@ -1,0 +1,112 @@
+"""`datapackage.json` (Data Package v2): every public fact about a release, beside its files.
+
+An allow-list: no approver, reason, opinion, source address or query; no date of processing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.convert.written_file import WrittenFile
+from shared.card import Card
+from shared.strategy import LICENCES
+
+PACKAGE = "https://datapackage.org/profiles/2.0/datapackage.json"
+RESOURCE = "https://datapackage.org/profiles/2.0/dataresource.json"
+
+
+def make_datapackage(
+    card: Card,
+    release: str,
+    files: Sequence[WrittenFile],
+    types: Mapping[str, str],
+    guarded: Mapping[str, int],
+) -> bytes:
+    """The descriptor as JSON. `types` are the published columns' Table Schema types."""
+    name = card.licence or "lov2"
+    title, path = LICENCES[name]
+    package: dict[str, Any] = {
+        "$schema": PACKAGE,
+        "name": card.dataset,
+        "id": release,
+        "title": card.title["fr"],
+        "description": card.description["fr"],
+        "keywords": list(card.keywords),
+        "licenses": [{"name": _LICENCE_IDS[name], "title": title, "path": path}],
+        "contributors": _contributors(card),
+        "sources": [
+            {"title": one.title, "path": one.url} if one.url else {"title": one.title}
+            for one in card.derived_from
+        ],
+        "attribution": card.attribution,
+        "legalNotes": card.legal_notes,
+        "updateFrequency": card.frequency,
+        "resources": [_resource(file, card, types, guarded) for file in files],
+    }
+    if card.spatial:
+        package["spatial"] = card.spatial.model_dump(mode="json", exclude_none=True)
+    if card.temporal:
+        package["temporal"] = card.temporal.model_dump(
+            mode="json", exclude_none=True, by_alias=True
+        )
+    said = {key: value for key, value in package.items() if value not in (None, [], {})}
+    return (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+_LICENCE_IDS = {"lov2": "etalab-2.0", "odbl": "ODbL-1.0"}
+
+
+def _contributors(card: Card) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if card.producer:
+        found.append({"title": card.producer.name, "roles": ["publisher"]})
+    if card.contact:
+        found.append(
+            {"title": card.contact.name, "email": card.contact.email, "roles": ["contact"]}
+        )
+    return found
+
+
+def _resource(
+    file: WrittenFile, card: Card, types: Mapping[str, str], guarded: Mapping[str, int]
+) -> dict[str, Any]:
+    resource: dict[str, Any] = {
+        "$schema": RESOURCE,
+        "name": f"{card.dataset}-{file.format}",
+        "path": file.name,
+        "format": file.format,
+        "mediatype": file.media_type,
+        "bytes": file.bytes,
+        "hash": f"sha256:{file.sha256}",
+        "rowCount": file.rows,
+    }
+    if file.format == "csv":
+        resource |= {
+            "type": "table",
+            "encoding": "utf-8",
+            "dialect": {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"'},
+            "schema": {
+                "fields": [_field(name, kind, card) for name, kind in types.items()],
+                "missingValues": [""],
+            },
+        }
+        if guarded:
+            resource["formulaGuard"] = {
+                "prefix": "'",
+                "cells": dict(sorted(guarded.items())),
+            }
+    return resource
+
+
+def _field(name: str, kind: str, card: Card) -> dict[str, Any]:
+    said = card.columns.get(name)
+    field: dict[str, Any] = {"name": name, "type": kind}
+    if said and said.title:
+        field["title"] = said.title["fr"]
+    if said and said.description:
+        field["description"] = said.description["fr"]
+    if said and said.unit:
+        field["unit"] = said.unit
+    return field

@@ -1,0 +1,67 @@
+"""A file of a release, its size and SHA-256 reckoned while it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file on the spool: what it is called, what it is, its bytes, checksum and rows."""
+
+    name: str
+    format: str
+    media_type: str
+    path: Path
+    bytes: int
+    sha256: str
+    rows: int | None
+
+
+class CountingWriter(io.RawIOBase):
+    """A binary file that knows its size and SHA-256; it is written once, from start to end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.bytes = 0
+        self._digest = hashlib.sha256()
+        self._file = path.open("wb")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(data)  # type: ignore[arg-type]  # any buffer: bytes, pyarrow's, polars'
+        self._digest.update(view)
+        self.bytes += view.nbytes
+        self._file.write(view)
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self.bytes
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    def written(self, name: str, form: str, rows: int | None) -> WrittenFile:
+        """What was written, once it is closed."""
+        return WrittenFile(
+            name=name,
+            format=form,
+            media_type=MEDIA_TYPES[form],
+            path=self.path,
+            bytes=self.bytes,
+            sha256=self._digest.hexdigest(),
+            rows=rows,
+        )
