@@ -33,10 +33,12 @@ from shared.envelope import (
     identity,
 )
 from shared.events import (
+    DatasetChanged,
     DeadLetter,
     Event,
     LedgerRow,
     Passage,
+    Sequence,
     Stage,
     StageState,
 )
@@ -63,6 +65,7 @@ LONGEST_WAIT = 60.0
 ANNOUNCING: frozenset[Stage] = frozenset({"ingest", "anonymize", "convert"})
 
 _CURRENT: ContextVar[tuple[Event, Received]] = ContextVar("current message")
+_CURRENT_BATCH: ContextVar[list[Event]] = ContextVar("current batch")
 
 
 class Flow:
@@ -88,18 +91,32 @@ class Flow:
         declared: tuple[type[Event], ...] = (*writes, LedgerRow)
         for written in declared:
             self._declare(written)
-        timeout = int(self.settings.session_timeout_seconds * 1000)
-        return self.broker.subscriber(
-            topic,
-            group_id=self.settings.group(self.stage),
-            auto_offset_reset="earliest",
-            session_timeout_ms=timeout,
-            heartbeat_interval_ms=max(100, timeout // 10),
-            max_poll_interval_ms=int(self.settings.max_poll_interval_seconds * 1000),
-            decoder=_decoded,
-            title=f"{self.stage}: {model.TOPIC}",
-            description=(model.__doc__ or "").splitlines()[0],
+        subscriber: Callable[[Handler], Handler] = self.broker.subscriber(
+            topic, **self._policy(model, _decoded)
         )
+        return subscriber
+
+    def reads_batch(self, model: type[E], *, most: int) -> Callable[[Handler], Handler]:
+        """Registers a handler that takes up to `most` events at once, for what is only written down."""
+        topic = self.settings.topic(model.TOPIC)
+        self._models[topic] = model
+        subscriber: Callable[[Handler], Handler] = self.broker.subscriber(
+            topic, batch=True, max_records=most, **self._policy(model, _decoded_batch)
+        )
+        return subscriber
+
+    def _policy(self, model: type[Event], decoder: Callable[..., Any]) -> dict[str, Any]:
+        timeout = int(self.settings.session_timeout_seconds * 1000)
+        return {
+            "group_id": self.settings.group(self.stage),
+            "auto_offset_reset": "earliest",
+            "session_timeout_ms": timeout,
+            "heartbeat_interval_ms": max(100, timeout // 10),
+            "max_poll_interval_ms": int(self.settings.max_poll_interval_seconds * 1000),
+            "decoder": decoder,
+            "title": f"{self.stage}: {model.TOPIC}",
+            "description": (model.__doc__ or "").splitlines()[0],
+        }
 
     def _declare(self, model: type[Event]) -> None:
         topic = self.settings.topic(model.TOPIC)
@@ -143,6 +160,9 @@ class Flow:
         facts = passage_facts(event, came)
         if isinstance(output, Passage):
             facts |= {"release": output.release, "sequence": output.sequence}
+        elif isinstance(event, DatasetChanged) and event.rerun is None and came:
+            number = came.offset if came.sequence is None else came.sequence
+            facts["sequence"] = Sequence(generation=self.settings.generation, number=number)
         await self.send(
             ledger.row(
                 self.stage,
@@ -164,7 +184,9 @@ class Flow:
         reasons: tuple[Reason, ...],
     ) -> None:
         """Puts a message aside: its place and a code, never its content."""
-        raw = record.raw_message
+        await self._letter(record.raw_message, event, reasons)
+
+    async def _letter(self, raw: Any, event: Event | None, reasons: tuple[Reason, ...]) -> None:
         came = identity(raw)
         facts = passage_facts(event, came)
         letter = DeadLetter(
@@ -194,6 +216,9 @@ class Flow:
     ) -> None:
         """One message, from taking it up to the moment before its commit."""
         began = time.monotonic()
+        if isinstance(record.raw_message, tuple):
+            await self._handle_batch(call_next, record)
+            return
         metrics.last_message.labels(
             consumergroup=self.settings.group(self.stage)
         ).set_to_current_time()
@@ -216,6 +241,30 @@ class Flow:
         self._tries.pop(f"{raw.topic}/{raw.partition}/{raw.offset}", None)
         metrics.stage_runs.labels(stage=self.stage, outcome=outcome).inc()
         metrics.stage_duration.labels(stage=self.stage).observe(time.monotonic() - began)
+
+    async def _handle_batch(
+        self, call_next: Callable[[StreamMessage[Any]], Awaitable[Any]], record: StreamMessage[Any]
+    ) -> None:
+        """Many messages at once. One that cannot be read is put aside, the others go on."""
+        events: list[Event] = []
+        for raw in record.raw_message:
+            try:
+                events.append(decode(self._models[raw.topic], raw)[0])
+            except MessageInvalid as failure:
+                await self._letter(raw, None, failure.reasons)
+        token = _CURRENT_BATCH.set(events)
+        try:
+            await call_next(record)
+        except OursAway as failure:
+            await self.wait(_code(failure))
+            raise
+        except Exception as error:
+            self.log.error("defect", failure=failure_place(error))
+            await self.wait("internal_error")
+            raise
+        finally:
+            _CURRENT_BATCH.reset(token)
+        self._waits = 0
 
     async def _outcome(
         self,
@@ -335,6 +384,10 @@ class _Delivery(BaseMiddleware[Any, Any]):
 
 async def _decoded(_record: StreamMessage[Any]) -> Event:
     return _CURRENT.get()[0]
+
+
+async def _decoded_batch(_record: StreamMessage[Any]) -> list[Event]:
+    return _CURRENT_BATCH.get()
 
 
 def _make_broker(settings: Settings, stage: Stage, flow: Flow) -> KafkaBroker:

@@ -1,0 +1,338 @@
+"""What a person does: declare, sign, approve, refuse, withdraw, pause, resume, replay.
+
+Each act is one transaction with its audit row. What it gives rise to is sent from the outbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.publish import tables as t
+from services.publish.consider import approve, write_decision
+from services.publish.records import (
+    card_row,
+    catalog_entry,
+    end_change,
+    latest_change,
+    lock_dataset,
+    read_card,
+    rerun,
+    write_audit,
+)
+from shared.card import Card
+from shared.card_parts import Signature
+from shared.database import Database
+from shared.events import CatalogPublished, DatasetPublished, utc
+from shared.failures import EcluseError, Quarantined
+from shared.identity import Act, Identity
+from shared.messages import Reason
+from shared.policy_signature import Trusted, check_signature
+
+
+class Refused(EcluseError):
+    """The act cannot be done: `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int, *reasons: Reason) -> None:
+        super().__init__(*reasons)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Acts:
+    """Everything that the admin API can do. `who` may do it, or Refused is raised."""
+
+    database: Database
+    trusted: Trusted
+
+    async def declare(self, who: Identity, card: Card) -> dict[str, Any]:
+        """Puts a card in force. Changes of shaping fields run the latest change again."""
+        _allow(who, "declare", card.domain)
+        if missing := card.missing_metadata():
+            raise Refused(422, *(Reason(code="metadata_missing", column=name) for name in missing))
+        async with self.database.transaction() as connection:
+            await lock_dataset(connection, card.dataset)
+            before = await card_row(connection, card.dataset)
+            if before is not None:
+                _allow(who, "declare", before.domain)
+                card = _keep_signature(card, read_card(before))
+            return await self._put(connection, who, "declare", card, before)
+
+    async def sign(self, who: Identity, dataset: str, signature: Signature) -> dict[str, Any]:
+        """Puts a policy in force by a trusted person's signature."""
+        async with self.database.transaction() as connection:
+            await lock_dataset(connection, dataset)
+            before = await self._declared(connection, dataset)
+            _allow(who, "sign", before.domain)
+            if signature.by != who.name:
+                raise Refused(403, Reason(code="not_allowed"))
+            card = read_card(before).model_copy(update={"signature": signature})
+            try:
+                check_signature(card, self.trusted)
+            except Quarantined as failure:
+                raise Refused(422, *failure.reasons) from None
+            return await self._put(connection, who, "sign", card, before)
+
+    async def _put(
+        self,
+        connection: AsyncConnection,
+        who: Identity,
+        act: str,
+        card: Card,
+        before: Row[Any] | None,
+    ) -> dict[str, Any]:
+        digest, shaping = card.digest(), card.shaping_digest()
+        if before is not None and before.digest == digest:
+            return {"dataset": card.dataset, "revision": before.revision, "changed": False}
+        fields = {
+            "domain": card.domain,
+            "revision": before.revision + 1 if before else 1,
+            "digest": digest,
+            "shaping": shaping,
+            "body": card.body(),
+            "declared_by": who.name,
+            "declared_at": func.now(),
+        }
+        row = (
+            await connection.execute(
+                insert(t.cards)
+                .values(dataset=card.dataset, **fields)
+                .on_conflict_do_update(index_elements=["dataset"], set_=fields)
+                .returning(t.cards)
+            )
+        ).one()
+        await self.database.emit(connection, catalog_entry(row))
+        await write_audit(connection, who.name, act, card.dataset, f"revision {row.revision}")
+        reshaped = before is None or before.shaping != shaping
+        await self._run_what_waits(connection, row, always=reshaped)
+        return {"dataset": card.dataset, "revision": row.revision, "changed": True}
+
+    async def _run_what_waits(
+        self, connection: AsyncConnection, card: Row[Any], *, always: bool = False
+    ) -> None:
+        """Runs the dataset's latest change again if a person's act was what it waited for."""
+        change = await latest_change(connection, card.dataset)
+        if change is None or card.paused:
+            return
+        held = change.end is None and change.state in ("parked", "quarantined")
+        if held or (always and change.end in (None, "published", "unchanged")):
+            asked = f"card:{card.dataset}:{card.revision}:{change.change}"
+            await rerun(self.database, connection, change, card.revision, asked)
+
+    async def decide(
+        self, who: Identity, release: str, verdict: str, reason: str | None
+    ) -> dict[str, Any]:
+        """Approves or refuses the publication of a release that waits."""
+        if verdict == "refused" and not reason:
+            raise Refused(422, Reason(code="reason_missing"))
+        async with self.database.transaction() as connection:
+            row = await self._waiting(connection, release)
+            await lock_dataset(connection, row.dataset)
+            row = await self._waiting(connection, release)
+            card = await self._declared(connection, row.dataset)
+            _allow(who, "decide", card.domain)
+            if verdict == "approved":
+                if card.shaping != row.shaping:
+                    raise Refused(409, Reason(code="card_changed"))
+                await approve(
+                    self.database, connection, row, by=who.name, automatic=False, reason=reason
+                )
+            else:
+                await self._refuse(connection, who, row, reason)
+            await write_audit(connection, who.name, verdict, release, reason)
+        return {"release": release, "dataset": row.dataset, "verdict": verdict}
+
+    async def _refuse(
+        self, connection: AsyncConnection, who: Identity, row: Row[Any], reason: str | None
+    ) -> None:
+        await connection.execute(
+            update(t.publications)
+            .where(t.publications.c.publication == row.publication)
+            .values(state="refused")
+        )
+        await write_decision(
+            self.database, connection, row, "refused", by=who.name, automatic=False, reason=reason
+        )
+        await end_change(
+            self.database, connection, row, "refused", Reason(code="refused_by_person")
+        )
+
+    async def withdraw(self, who: Identity, release: str, reason: str | None) -> dict[str, Any]:
+        """Takes a release off the portal, the feed and the bucket, in whatever state it is."""
+        if not reason:
+            raise Refused(422, Reason(code="reason_missing"))
+        async with self.database.transaction() as connection:
+            found = await self._of_release(connection, release)
+            public = await lock_dataset(connection, found[0].dataset)
+            card = await self._declared(connection, found[0].dataset)
+            _allow(who, "decide", card.domain)
+            await connection.execute(
+                insert(t.withdrawn)
+                .values(release=release, dataset=public.dataset)
+                .on_conflict_do_nothing()
+            )
+            for row in found:
+                if row.state in ("waiting", "approved", "stale"):
+                    await self._refuse(connection, who, row, reason)
+            await connection.execute(
+                update(t.publications)
+                .where(
+                    t.publications.c.release == release,
+                    t.publications.c.state.in_(("published", "replaced")),
+                )
+                .values(state="withdrawn")
+            )
+            last = found[-1]
+            await self._take_down(connection, public, last)
+            await write_decision(
+                self.database,
+                connection,
+                last,
+                "withdrawn",
+                by=who.name,
+                automatic=False,
+                reason=reason,
+            )
+            await write_audit(connection, who.name, "withdrawn", release, reason)
+        return {"release": release, "dataset": last.dataset, "verdict": "withdrawn"}
+
+    async def _take_down(
+        self, connection: AsyncConnection, public: Row[Any], row: Row[Any]
+    ) -> None:
+        """Hides the release at once; its files are deleted by a delivery, tried until done."""
+        await connection.execute(
+            insert(t.deliveries)
+            .values(publication=row.publication, dataset=row.dataset, portal="own", act="withdraw")
+            .on_conflict_do_update(
+                index_elements=["publication", "portal", "act"],
+                set_={"state": "pending", "next_try": func.now()},
+            )
+        )
+        if public.release != row.release:
+            return
+        now = await connection.scalar(select(func.now()))
+        await connection.execute(
+            update(t.datasets)
+            .where(t.datasets.c.dataset == row.dataset)
+            .values(publication=None, release=None, withdrawn_at=now)
+        )
+        await self.database.tombstone(connection, CatalogPublished, row.dataset)
+        await self.database.emit(
+            connection,
+            DatasetPublished.model_validate(
+                {
+                    "dataset": row.dataset,
+                    "change": row.change,
+                    "release": row.release,
+                    "publication": public.publication,
+                    "state": "withdrawn",
+                    "kind": row.kind,
+                    "first": False,
+                    "at": utc(now),
+                }
+            ),
+        )
+
+    async def pause(self, who: Identity, scope: str, *, paused: bool) -> dict[str, Any]:
+        """Pauses or resumes a dataset, a domain, or all."""
+        c = t.cards.c
+        async with self.database.transaction() as connection:
+            chosen = select(t.cards).with_for_update().order_by(c.dataset)
+            if scope != "all":
+                chosen = chosen.where((c.dataset == scope) | (c.domain == scope))
+            found = (await connection.execute(chosen)).all()
+            if not found:
+                raise Refused(404, Reason(code="dataset_unknown"))
+            for row in found:
+                _allow(who, "operate", row.domain)
+            for row in found:
+                if row.paused == paused:
+                    continue
+                await self._pause(connection, row, paused=paused)
+            await write_audit(connection, who.name, "pause" if paused else "resume", scope)
+        return {"datasets": [row.dataset for row in found], "paused": paused}
+
+    async def _pause(self, connection: AsyncConnection, row: Row[Any], *, paused: bool) -> None:
+        changed = (
+            await connection.execute(
+                update(t.cards)
+                .where(t.cards.c.dataset == row.dataset)
+                .values(paused=paused, revision=row.revision + 1)
+                .returning(t.cards)
+            )
+        ).one()
+        await self.database.emit(connection, catalog_entry(changed))
+        if paused:
+            return
+        await connection.execute(
+            update(t.deliveries)
+            .where(
+                t.deliveries.c.dataset == row.dataset,
+                t.deliveries.c.state == "cancelled",
+                t.deliveries.c.publication.in_(
+                    select(t.publications.c.publication).where(
+                        t.publications.c.dataset == row.dataset,
+                        t.publications.c.state == "approved",
+                    )
+                ),
+            )
+            .values(state="pending", next_try=func.now())
+        )
+        await self._run_what_waits(connection, changed)
+
+    async def replay(self, who: Identity, dataset: str, fetch: str) -> dict[str, Any]:
+        """Runs a dataset's latest change again, from the kept source or fetched anew."""
+        async with self.database.transaction() as connection:
+            card = await self._declared(connection, dataset)
+            _allow(who, "operate", card.domain)
+            change = await latest_change(connection, dataset)
+            if change is None:
+                raise Refused(404, Reason(code="change_unknown"))
+            number = await connection.scalar(
+                t.audit.insert()
+                .values(actor=who.name, act="replay", subject=dataset, detail=change.change)
+                .returning(t.audit.c.id)
+            )
+            await rerun(self.database, connection, change, card.revision, f"replay:{number}", fetch)
+        return {"dataset": dataset, "change": change.change}
+
+    async def _declared(self, connection: AsyncConnection, dataset: str) -> Row[Any]:
+        row = await card_row(connection, dataset)
+        if row is None:
+            raise Refused(404, Reason(code="dataset_unknown"))
+        return row
+
+    async def _waiting(self, connection: AsyncConnection, release: str) -> Row[Any]:
+        found = await self._of_release(connection, release)
+        waiting = [row for row in found if row.state == "waiting"]
+        if not waiting:
+            raise Refused(409, Reason(code="not_waiting", detail=found[-1].state))
+        return waiting[-1]
+
+    async def _of_release(self, connection: AsyncConnection, release: str) -> list[Row[Any]]:
+        """The publications of a release, oldest first."""
+        p = t.publications.c
+        found = await connection.execute(
+            select(t.publications)
+            .where(p.release == release)
+            .order_by(p.generation, p.number, p.revision)
+        )
+        rows = list(found.all())
+        if not rows:
+            raise Refused(404, Reason(code="release_unknown"))
+        return rows
+
+
+def _allow(who: Identity, act: Act, domain: str) -> None:
+    if not who.may(act, domain):
+        raise Refused(403, Reason(code="not_allowed"))
+
+
+def _keep_signature(card: Card, before: Card) -> Card:
+    """A card that leaves policy and columns as they were signed keeps its signature."""
+    same = card.policy_statement() == before.policy_statement()
+    return card.model_copy(update={"signature": before.signature if same else None})

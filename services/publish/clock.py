@@ -1,0 +1,78 @@
+"""The one clock: a unique row per subject and due time, sent once through the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import func, select, update
+
+from services.publish import tables as t
+from services.publish.records import card_row, rerun
+from shared import metrics
+from shared.database import Database
+from shared.failures import OursAway
+from shared.logs import logger
+
+
+async def run_clock(database: Database, seconds: float) -> None:
+    """Looks for what is due, for ever."""
+    while True:
+        try:
+            await tick(database)
+            await _count(database)
+        except OursAway as failure:
+            logger().warning("waiting", reason=failure.reasons[0].code)
+        await asyncio.sleep(seconds)
+
+
+async def tick(database: Database) -> int:
+    """Sends every tick that is due and was not sent; how many. Two clocks share them."""
+    async with database.transaction() as connection:
+        due = (
+            await connection.execute(
+                select(t.ticks)
+                .where(t.ticks.c.due <= func.now(), t.ticks.c.sent_at.is_(None))
+                .order_by(t.ticks.c.due)
+                .limit(100)
+                .with_for_update(skip_locked=True)
+            )
+        ).all()
+        for one in due:
+            change = (
+                await connection.execute(select(t.changes).where(t.changes.c.change == one.subject))
+            ).one_or_none()
+            card = await card_row(connection, change.dataset) if change else None
+            if change and change.end is None and change.number is not None and card:
+                asked = f"tick:{one.kind}:{one.subject}:{one.due.isoformat()}"
+                await rerun(database, connection, change, card.revision, asked, fetch="again")
+            await connection.execute(
+                update(t.ticks)
+                .where(
+                    t.ticks.c.kind == one.kind,
+                    t.ticks.c.subject == one.subject,
+                    t.ticks.c.due == one.due,
+                )
+                .values(sent_at=func.now())
+            )
+    return len(due)
+
+
+async def _count(database: Database) -> None:
+    """The gauges that operators watch."""
+    async with database.transaction() as connection:
+        counted = (
+            await connection.execute(
+                select(t.publications.c.state, func.count()).group_by(t.publications.c.state)
+            )
+        ).all()
+        opened = (
+            await connection.execute(
+                select(t.changes.c.state, func.count())
+                .where(t.changes.c.end.is_(None))
+                .group_by(t.changes.c.state)
+            )
+        ).all()
+    for gauge, rows in ((metrics.publications, counted), (metrics.changes_open, opened)):
+        gauge.clear()
+        for state, number in rows:
+            gauge.labels(state=state).set(number)

@@ -1,0 +1,10 @@
+"""publish: what it takes from the broker. Each event is one transaction."""
+
+from __future__ import annotations
+
+from services.publish import consider, fold, news_shelf
+
+on_converted = consider.on_converted
+on_confirmed = consider.on_confirmed
+on_ledger = fold.on_ledger
+on_news = news_shelf.on_news

@@ -1,0 +1,240 @@
+"""The city's own portal: copy, verify the versioned addresses, flip, verify the stable ones; flip
+back on failure. A release is published when a citizen can download every file of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.publish import tables as t
+from services.publish.records import card_row, end_change, lock_dataset
+from services.publish.verify_files import verify_files
+from shared import keys, metrics
+from shared.database import Database
+from shared.events import CatalogPublished, DatasetPublished, FileRef, Sequence, utc
+from shared.failures import EcluseError
+from shared.settings import Settings
+from shared.storage import Store
+
+
+@dataclass(frozen=True)
+class OwnPortal:
+    """Puts releases on the portal and takes them away."""
+
+    database: Database
+    store: Store
+    settings: Settings
+
+    async def publish(self, delivery: Row[Any]) -> bool:
+        """Publishes; False if it was called off (superseded, refused, withdrawn, card changed).
+
+        Raises OursAway; SourceAway or Quarantined when the portal does not serve what it should.
+        """
+        publication = await self._publication(delivery.publication)
+        if publication.state == "published":
+            return True
+        if publication.state != "approved":
+            return False
+        files = [FileRef.model_validate(one) for one in publication.files]
+        for file in files:
+            await self._copy(publication, file)
+        await self._show(publication)
+        base = f"{self.settings.verify_url}/datasets/{publication.dataset}"
+        await verify_files(f"{base}/releases/{publication.release}", files)
+        before = await self._flip(publication)
+        if before is None:
+            return False
+        try:
+            await verify_files(base, files)
+        except EcluseError:
+            await self._flip_back(publication, before)
+            raise
+        await self._finish(publication, files)
+        return True
+
+    async def _publication(self, publication: str) -> Row[Any]:
+        async with self.database.transaction() as connection:
+            found = await connection.execute(
+                select(t.publications).where(t.publications.c.publication == publication)
+            )
+            return found.one()
+
+    async def _copy(self, publication: Row[Any], file: FileRef) -> None:
+        key = keys.file(publication.dataset, publication.release, file.name)
+        if await self.store.size("public", key) != file.bytes:
+            await self.store.copy(file, "public", key)
+
+    async def _show(self, publication: Row[Any]) -> None:
+        """The versioned addresses exist from here on; the stable ones do not yet lead to them."""
+        async with self.database.transaction() as connection:
+            for file in publication.files:
+                key = keys.file(publication.dataset, publication.release, file["name"])
+                told = ("name", "role", "format", "media_type", "bytes", "sha256")
+                await connection.execute(
+                    insert(t.files)
+                    .values(
+                        dataset=publication.dataset,
+                        release=publication.release,
+                        key=key,
+                        rows=file.get("rows"),
+                        modified_at=publication.occurred_at,
+                        **{name: file[name] for name in told},
+                    )
+                    .on_conflict_do_nothing()
+                )
+
+    async def _flip(self, publication: Row[Any]) -> Row[Any] | None:
+        """Makes the release the public one, in one instant; what was public before.
+
+        None if the publication may not go out any more.
+        """
+        async with self.database.transaction() as connection:
+            public = await lock_dataset(connection, publication.dataset)
+            state = await connection.scalar(
+                select(t.publications.c.state).where(
+                    t.publications.c.publication == publication.publication
+                )
+            )
+            in_force = await card_row(connection, publication.dataset)
+            stale = in_force is None or in_force.shaping != publication.shaping
+            if state != "approved" or stale:
+                return None
+            if in_force is not None and in_force.paused:
+                return None
+            await connection.execute(
+                update(t.datasets)
+                .where(t.datasets.c.dataset == publication.dataset)
+                .values(
+                    publication=publication.publication,
+                    release=publication.release,
+                    generation=publication.generation,
+                    number=publication.number,
+                    revision=publication.revision,
+                    published_at=func.now(),
+                    modified_at=publication.occurred_at,
+                    first_published_at=func.coalesce(t.datasets.c.first_published_at, func.now()),
+                    confirmed_at=None,
+                    withdrawn_at=None,
+                )
+            )
+            return public
+
+    async def _flip_back(self, publication: Row[Any], before: Row[Any]) -> None:
+        async with self.database.transaction() as connection:
+            public = await lock_dataset(connection, publication.dataset)
+            if public.publication == publication.publication:
+                kept = {
+                    name: value
+                    for name, value in before._mapping.items()
+                    if name != "dataset" and before.publication != publication.publication
+                }
+                if kept:
+                    await connection.execute(
+                        update(t.datasets)
+                        .where(t.datasets.c.dataset == publication.dataset)
+                        .values(**kept)
+                    )
+
+    async def _finish(self, publication: Row[Any], files: list[FileRef]) -> None:
+        """Verified: the end of the change, and the events that say so, in one transaction."""
+        async with self.database.transaction() as connection:
+            public = await lock_dataset(connection, publication.dataset)
+            if public.publication != publication.publication:
+                return
+            p = t.publications.c
+            done = await connection.execute(
+                update(t.publications)
+                .where(p.publication == publication.publication, p.state == "approved")
+                .values(state="published", published_at=public.published_at)
+            )
+            if done.rowcount == 0:
+                return
+            earlier = await connection.scalar(
+                select(func.count())
+                .select_from(t.publications)
+                .where(
+                    p.dataset == publication.dataset,
+                    p.state.in_(("published", "replaced", "withdrawn")),
+                )
+            )
+            await connection.execute(
+                update(t.publications)
+                .where(
+                    p.dataset == publication.dataset,
+                    p.publication != publication.publication,
+                    p.state == "published",
+                )
+                .values(state="replaced")
+            )
+            await self._say(connection, publication, public, files, first=earlier == 1)
+            await end_change(self.database, connection, publication, "published")
+        age = (public.published_at - publication.occurred_at).total_seconds()
+        metrics.time_to_publish.observe(max(age, 0))
+
+    async def _say(
+        self,
+        connection: AsyncConnection,
+        publication: Row[Any],
+        public: Row[Any],
+        files: list[FileRef],
+        *,
+        first: bool,
+    ) -> None:
+        at = utc(public.published_at)
+        told = {
+            "dataset": publication.dataset,
+            "change": publication.change,
+            "release": publication.release,
+            "publication": publication.publication,
+        }
+        await self.database.emit(
+            connection,
+            CatalogPublished.model_validate(
+                told
+                | {
+                    "sequence": Sequence(
+                        generation=publication.generation, number=publication.number
+                    ),
+                    "published_at": at,
+                    "rows": publication.rows,
+                    "columns": publication.columns,
+                }
+            ),
+            DatasetPublished.model_validate(
+                told
+                | {
+                    "state": "published",
+                    "kind": publication.kind,
+                    "first": first,
+                    "at": at,
+                    "files": [one.model_dump() | {"bucket": "public"} for one in files],
+                    "rows": publication.rows,
+                }
+            ),
+        )
+
+    async def withdraw(self, delivery: Row[Any]) -> bool:
+        """Deletes a withdrawn release's files; they were hidden with the decision already."""
+        publication = await self._publication(delivery.publication)
+        async with self.database.transaction() as connection:
+            gone = await connection.scalar(
+                select(t.withdrawn.c.release).where(t.withdrawn.c.release == publication.release)
+            )
+        if gone is None:
+            return False
+        for file in publication.files:
+            key = keys.file(publication.dataset, publication.release, file["name"])
+            await self.store.delete("public", key)
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                delete(t.files).where(
+                    t.files.c.dataset == publication.dataset,
+                    t.files.c.release == publication.release,
+                )
+            )
+        return True

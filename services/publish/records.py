@@ -1,0 +1,167 @@
+"""What publish's transactions have in common: the dataset's lock, ends, ledger rows, re-runs.
+
+Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.publish import tables as t
+from shared import ledger
+from shared.card import Card
+from shared.database import Database
+from shared.events import (
+    CardRef,
+    CatalogDataset,
+    DatasetChanged,
+    End,
+    Rerun,
+    Sequence,
+    StageState,
+)
+from shared.messages import Reason
+
+
+async def lock_dataset(connection: AsyncConnection, dataset: str) -> Row[Any]:
+    """The dataset's row, locked: nothing else is decided about it until the transaction ends."""
+    await connection.execute(insert(t.datasets).values(dataset=dataset).on_conflict_do_nothing())
+    found = await connection.execute(
+        select(t.datasets).where(t.datasets.c.dataset == dataset).with_for_update()
+    )
+    return found.one()
+
+
+async def card_row(connection: AsyncConnection, dataset: str) -> Row[Any] | None:
+    """The card in force; None if nobody declared the dataset."""
+    return (
+        await connection.execute(select(t.cards).where(t.cards.c.dataset == dataset))
+    ).one_or_none()
+
+
+def read_card(row: Row[Any]) -> Card:
+    return Card.model_validate(row.body)
+
+
+def catalog_entry(row: Row[Any]) -> CatalogDataset:
+    """The card in force as the catalogue's event."""
+    return CatalogDataset(
+        dataset=row.dataset,
+        domain=row.domain,
+        card=CardRef(digest=row.digest, shaping=row.shaping, revision=row.revision),
+        body=row.body,
+        paused=row.paused,
+    )
+
+
+async def write_ledger(
+    database: Database,
+    connection: AsyncConnection,
+    publication: Any,
+    state: StageState,
+    *,
+    end: End | None = None,
+    reasons: tuple[Reason, ...] = (),
+    rows: int | None = None,
+) -> None:
+    """publish's own ledger row about a publication (any row with its columns)."""
+    facts = {
+        "dataset": publication.dataset,
+        "change": publication.change,
+        "run": publication.run,
+        "release": publication.release,
+        "sequence": {"generation": publication.generation, "number": publication.number},
+        "kind": publication.kind,
+    }
+    await database.emit(
+        connection, ledger.row("publish", state, facts, end=end, reasons=reasons, rows=rows)
+    )
+
+
+async def end_change(
+    database: Database,
+    connection: AsyncConnection,
+    publication: Any,
+    end: End,
+    *reasons: Reason,
+) -> bool:
+    """Writes the change's end, once; False if it has one already."""
+    await connection.execute(
+        insert(t.changes)
+        .values(
+            change=publication.change,
+            dataset=publication.dataset,
+            kind=publication.kind,
+            generation=publication.generation,
+            number=publication.number,
+            stage="publish",
+            state="started",
+        )
+        .on_conflict_do_nothing()
+    )
+    done = await connection.execute(
+        update(t.changes)
+        .where(t.changes.c.change == publication.change, t.changes.c.end.is_(None))
+        .values(
+            end=end,
+            stage="publish",
+            state="ended",
+            at=func.now(),
+            release=publication.release,
+            reasons=[reason.model_dump(exclude_none=True) for reason in reasons],
+        )
+    )
+    if done.rowcount == 0:
+        return False
+    await write_ledger(database, connection, publication, "ended", end=end, reasons=tuple(reasons))
+    return True
+
+
+async def latest_change(connection: AsyncConnection, dataset: str) -> Row[Any] | None:
+    """The dataset's change of the highest sequence."""
+    found = await connection.execute(
+        select(t.changes)
+        .where(t.changes.c.dataset == dataset, t.changes.c.number.is_not(None))
+        .order_by(t.changes.c.generation.desc(), t.changes.c.number.desc())
+        .limit(1)
+    )
+    return found.one_or_none()
+
+
+async def rerun(
+    database: Database,
+    connection: AsyncConnection,
+    change: Any,
+    revision: int,
+    asked_by: str,
+    fetch: str = "kept",
+) -> None:
+    """Asks ingest to run a change again under a card's revision."""
+    await database.emit(
+        connection,
+        DatasetChanged(
+            dataset=change.dataset,
+            kind=change.kind or "update",
+            rerun=Rerun(
+                change=change.change,
+                sequence=Sequence(generation=change.generation, number=change.number),
+                source_of=change.change,
+                card_revision=revision,
+                fetch="again" if fetch == "again" else "kept",
+                asked_by=asked_by,
+            ),
+        ),
+    )
+
+
+async def write_audit(
+    connection: AsyncConnection, actor: str, act: str, subject: str, detail: str | None = None
+) -> None:
+    """Who did what, with the act itself."""
+    await connection.execute(
+        t.audit.insert().values(actor=actor, act=act, subject=subject, detail=detail)
+    )
