@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Literal
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -42,6 +43,9 @@ class Service:
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
     checks: dict[str, Check] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()
+    # A public site on `port`; health and metrics then answer on `inner_port`, away from the public.
+    site: Starlette | None = None
+    inner_port: int | None = None
 
     def web(self) -> Starlette:
         """Health, metrics and the service's own routes."""
@@ -59,19 +63,27 @@ class Service:
         """Serves until SIGTERM or SIGINT; exits 1 when a background task has failed."""
         logs.configure(self.name, self.settings.log_level, self.settings.log_format)
         metrics.build_info.labels(version=version("ecluse")).set(1)
-        config = uvicorn.Config(
-            self.web(),
-            host=self.settings.host,
-            port=self.port,
-            log_config=None,
-            access_log=False,
-            lifespan="on",
-            timeout_graceful_shutdown=5,
-        )
-        server = uvicorn.Server(config)
-        server.run()
-        if not server.started or self._failed:
+        served = [self._server(self.web(), self.inner_port or self.port, lifespan="on")]
+        if self.site is not None:
+            served.append(self._server(self.site, self.port, lifespan="off"))
+        asyncio.run(_serve_all(served))
+        if self._failed or not all(server.started for server in served):
             raise SystemExit(1)
+
+    def _server(self, app: Starlette, port: int, lifespan: Literal["on", "off"]) -> uvicorn.Server:
+        return uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=self.settings.host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                lifespan=lifespan,
+                timeout_graceful_shutdown=5,
+                proxy_headers=False,
+                server_header=False,
+            )
+        )
 
     _failed: bool = False
 
@@ -116,6 +128,19 @@ class Service:
             registries.append(self.flow.registry)
         content = b"".join(generate_latest(registry) for registry in registries)
         return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _serve_all(servers: Sequence[uvicorn.Server]) -> None:
+    """Serves until a signal stops one; then stops the others too."""
+
+    async def serve(server: uvicorn.Server) -> None:
+        try:
+            await server.serve()
+        finally:
+            for other in servers:
+                other.should_exit = True
+
+    await asyncio.gather(*(serve(server) for server in servers))
 
 
 async def _patiently(start: Callable[[], Awaitable[object]]) -> None:

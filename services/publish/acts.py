@@ -214,7 +214,7 @@ class Acts:
         )
         if public.release != row.release:
             return
-        now = await connection.scalar(select(func.now()))
+        now = (await connection.execute(select(func.now()))).scalar_one()
         await connection.execute(
             update(t.datasets)
             .where(t.datasets.c.dataset == row.dataset)

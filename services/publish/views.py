@@ -134,7 +134,7 @@ def _publication(row: Any) -> dict[str, Any]:
 
 def _plain(row: Any) -> dict[str, Any]:
     """JSON-compatible, reasons with their texts."""
-    plain = {
+    plain: dict[str, Any] = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
     }

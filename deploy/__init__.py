@@ -1,0 +1,1 @@
+"""What runs Écluse: one machine, a compose file, a cluster."""
