@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy import create_engine
+
 from deploy.local.kafka import LocalStackError
 
 
@@ -60,3 +62,10 @@ class LocalPostgres:
     def drop_database(self, name: str) -> None:
         """Drops a database, whoever is still connected."""
         self._server.psql(f'drop database if exists "{name}" with (force)')
+
+    def run_sql(self, database: str, statements: str) -> None:
+        """Runs statements in a database, as its owner."""
+        engine = create_engine(self.url(database), hide_parameters=True)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statements)
+        engine.dispose()

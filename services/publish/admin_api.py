@@ -49,10 +49,12 @@ class AdminApi:
     def routes(self) -> list[Route]:
         told: list[tuple[str, str, Answer]] = [
             ("GET", "/changes/{change}", self._change),
+            ("GET", "/changes", self._changes),
             ("GET", "/datasets", self._inventory),
             ("GET", "/datasets/{dataset}", self._dataset),
             ("GET", "/publications", self._publications),
             ("GET", "/audit", self._audit),
+            ("GET", "/me", self._me),
             ("POST", "/datasets", self._declare),
             ("POST", "/datasets/{dataset}/signature", self._sign),
             ("POST", "/releases/{release}/decision", self._decide),
@@ -84,6 +86,11 @@ class AdminApi:
         if found is None:
             raise Refused(404, Reason(code="change_unknown"))
         return found
+
+    async def _changes(self, request: Request, _who: Identity) -> Any:
+        asked = request.query_params.getlist("id")[:500]
+        async with self._database.transaction() as connection:
+            return {"changes": await views.standings(connection, asked)}
 
     async def _inventory(self, _request: Request, _who: Identity) -> Any:
         async with self._database.transaction() as connection:
@@ -117,6 +124,9 @@ class AdminApi:
     async def _audit(self, _request: Request, _who: Identity) -> Any:
         async with self._database.transaction() as connection:
             return {"audit": await views.audit_of(connection)}
+
+    async def _me(self, _request: Request, who: Identity) -> Any:
+        return {"name": who.name, "roles": list(who.roles), "domains": list(who.domains)}
 
     async def _declare(self, request: Request, who: Identity) -> Any:
         try:

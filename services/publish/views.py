@@ -95,6 +95,12 @@ async def publications(
     return [_publication(row._mapping) for row in await connection.execute(chosen)]
 
 
+async def standings(connection: AsyncConnection, asked: list[str]) -> list[dict[str, Any]]:
+    """Where these changes stand; those unknown are left out."""
+    rows = await connection.execute(select(t.changes).where(t.changes.c.change.in_(asked)))
+    return [_plain(row._mapping) for row in rows]
+
+
 async def dataset_changes(connection: AsyncConnection, dataset: str) -> list[dict[str, Any]]:
     """A dataset's changes, newest first."""
     ch = t.changes.c

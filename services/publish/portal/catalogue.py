@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -130,8 +130,5 @@ class SqlCatalogue:
             return [dict(row._mapping) for row in found]
 
 
-_DATASET = (
-    "dataset, domain, card, state, release, first_published_at, published_at, modified_at,"
-    " confirmed_at, withdrawn_at, rows"
-)
-_FILE = "dataset, release, role, name, format, media_type, bytes, sha256, key, rows, current, modified_at"
+_DATASET = ", ".join(field.name for field in fields(Dataset))
+_FILE = ", ".join(field.name for field in fields(File))

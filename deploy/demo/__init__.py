@@ -1,0 +1,1 @@
+"""The sample city, and the command that shows its data on their way through the chambers."""

@@ -1,0 +1,339 @@
+"""`ecluse`, the command line.
+
+Exit codes: 0 done, 1 an error of ours, 2 a bad call or card, 3 stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ecluse.client import CallFailed, Client
+from shared.card import Card
+from shared.card_file import BadCard, find_strategy, load_card, load_strategy
+from shared.failures import EcluseError
+from shared.settings import Settings, settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Écluse opens a city's data without opening its people's lives.",
+    pretty_exceptions_enable=False,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Why = Annotated[str | None, typer.Option("--reason", help="Why; kept with the decision.")]
+out = Console()
+err = Console(stderr=True)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def _fail(code: int, message: str, *, as_json: bool = False, **facts: Any) -> NoReturn:
+    if as_json:
+        print(json.dumps({"error": message, **facts}, ensure_ascii=False))
+    else:
+        err.print(f"[red]{message}[/red]", highlight=False)
+    raise typer.Exit(code)
+
+
+def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        out.print(text, highlight=False)
+
+
+def _call(work: Callable[[Client], dict[str, Any]], as_json: bool) -> dict[str, Any]:
+    try:
+        return work(Client(settings()))
+    except CallFailed as failure:
+        _fail(2 if failure.refused else 1, str(failure), as_json=as_json, refused=failure.refused)
+
+
+def _await(work: Coroutine[Any, Any, Any], as_json: bool) -> Any:
+    try:
+        return asyncio.run(work)
+    except EcluseError as failure:
+        said = " ".join(str(reason.text(settings().language)) for reason in failure.reasons)
+        _fail(1, said, as_json=as_json)
+
+
+def _load(card: Path, as_json: bool) -> Card:
+    """The card, resolved with the strategy of the settings or of a folder above it."""
+    try:
+        strategy = load_strategy(settings().strategy_file or find_strategy(card))
+        return load_card(card, strategy)
+    except BadCard as bad:
+        problems = [{"field": one.field, "message": one.message} for one in bad.problems]
+        if as_json:
+            _fail(2, "the card cannot be used", as_json=True, problems=problems)
+        err.print(f"[red]{card.name}: the card cannot be used.[/red]", highlight=False)
+        for one in bad.problems:
+            err.print(f"  [bold]{one.field}[/bold] {one.message}", highlight=False)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def declare(
+    paths: Annotated[list[Path], typer.Argument(help="Cards, or folders with card.yaml in them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put cards in force."""
+    files = [
+        f for path in paths for f in (sorted(path.rglob("card.yaml")) if path.is_dir() else [path])
+    ]
+    if not files:
+        _fail(2, "no card.yaml found there", as_json=as_json)
+    cards = [_load(file, as_json) for file in files]
+    done = []
+    for card in cards:
+        body = card.body()
+        result = _call(lambda client, body=body: client.post("/datasets", body), as_json)  # type: ignore[misc]  # bound at once
+        done.append(result)
+        if not as_json:
+            said = "declared" if result["changed"] else "unchanged"
+            out.print(f"{card.dataset}: {said}, revision {result['revision']}", highlight=False)
+    if as_json:
+        _show({"declared": done}, True, "")
+
+
+@app.command()
+def send(
+    dataset: str,
+    source: Annotated[str, typer.Argument(help="A file, or an address (https, s3, file).")],
+    kind: Annotated[str, typer.Option(help="update, correction or backfill.")] = "update",
+    as_json: AsJson = False,
+) -> None:
+    """Send a dataset's new data, or say where they lie."""
+    if urlsplit(source).scheme in ("http", "https", "s3", "file"):
+        result = _call(lambda client: client.send_address(dataset, source, kind), as_json)
+    else:
+        file = Path(source)
+        if not file.is_file():
+            _fail(2, "there is no such file", as_json=as_json)
+        result = _call(lambda client: client.send_file(dataset, file, kind), as_json)
+    _show(result, as_json, f"{dataset}: change {result['change']}\nFollow it: {result['follow']}")
+
+
+@app.command()
+def status(
+    dataset: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False
+) -> None:
+    """Where every dataset stands, or one of them in full."""
+    language = settings().language
+    if dataset:
+        found = _call(lambda client: client.get(f"/datasets/{dataset}"), as_json)
+        if as_json:
+            _show(found, True, "")
+            return
+        _print_dataset(found, language)
+        return
+    found = _call(lambda client: client.get("/datasets"), as_json)
+    if as_json:
+        _show(found, True, "")
+        return
+    table = Table("dataset", "public", "latest change", "why")
+    for row in found["datasets"]:
+        public = "withdrawn" if row["withdrawn_at"] else (row["published_at"] or "-")[:16]
+        stands = row["end"] or (f"{row['stage']}: {row['state']}" if row["stage"] else "-")
+        why = " ".join(reason[language] for reason in (row["reasons"] or [])[:1])
+        table.add_row(row["dataset"], public, stands, why if row["end"] != "published" else "")
+    out.print(table)
+
+
+def _print_dataset(found: dict[str, Any], language: str) -> None:
+    out.print(f"[bold]{found['dataset']}[/bold] revision {found['revision'] or '-'}")
+    table = Table("release", "state", "rows", "made at")
+    for row in found["publications"]:
+        table.add_row(row["release"], row["state"], str(row["rows"]), row["made_at"][:16])
+    out.print(table)
+    table = Table("change", "stands", "since", "why")
+    for row in found["changes"]:
+        why = " ".join(reason[language] for reason in row["reasons"][:3])
+        table.add_row(
+            row["change"], row["end"] or f"{row['stage']}: {row['state']}", row["at"][:16], why
+        )
+    out.print(table)
+
+
+@app.command()
+def sign(card: Path, as_json: AsJson = False) -> None:
+    """Put a card's privacy policy in force, with your key."""
+    from shared.policy_signature import load_private, sign_policy  # noqa: PLC0415 - rarely needed
+
+    loaded = _load(card, as_json)
+    key_file = settings().signing_key_file
+    if key_file is None:
+        _fail(2, "ECLUSE_SIGNING_KEY_FILE does not name a signing key", as_json=as_json)
+    try:
+        key = load_private(key_file)
+    except ValueError as wrong:
+        _fail(2, str(wrong), as_json=as_json)
+    who = _call(lambda client: client.get("/me"), as_json)["name"]
+    signature = sign_policy(loaded, key, who, datetime.now(UTC).date())
+    body = signature.model_dump(mode="json")
+    result = _call(lambda c: c.post(f"/datasets/{loaded.dataset}/signature", body), as_json)
+    _show(result, as_json, f"{loaded.dataset}: policy in force, signed by {who}")
+
+
+def _decide(release: str, verdict: str, reason: str | None, as_json: bool) -> None:
+    body = {"verdict": verdict, "reason": reason}
+    result = _call(lambda client: client.post(f"/releases/{release}/decision", body), as_json)
+    _show(result, as_json, f"{result['dataset']}: {release} {verdict}")
+
+
+@app.command()
+def approve(release: str, reason: Why = None, as_json: AsJson = False) -> None:
+    """Let a waiting release go out."""
+    _decide(release, "approved", reason, as_json)
+
+
+@app.command()
+def refuse(release: str, reason: Why = None, as_json: AsJson = False) -> None:
+    """Refuse a waiting release; say why."""
+    _decide(release, "refused", reason, as_json)
+
+
+@app.command()
+def withdraw(release: str, reason: Why = None, as_json: AsJson = False) -> None:
+    """Take a release off the portal, whatever state it is in; say why."""
+    _decide(release, "withdrawn", reason, as_json)
+
+
+Scope = Annotated[str, typer.Argument(help="A dataset, a domain, or all.")]
+
+
+@app.command()
+def pause(scope: Scope = "all", as_json: AsJson = False) -> None:
+    """Hold the changes of a dataset, a domain, or all."""
+    result = _call(lambda client: client.post("/pause", {"scope": scope}), as_json)
+    _show(result, as_json, f"paused: {', '.join(result['datasets'])}")
+
+
+@app.command()
+def resume(scope: Scope = "all", as_json: AsJson = False) -> None:
+    """Let them go on."""
+    result = _call(lambda client: client.post("/resume", {"scope": scope}), as_json)
+    _show(result, as_json, f"resumed: {', '.join(result['datasets'])}")
+
+
+@app.command()
+def replay(
+    dataset: Annotated[str | None, typer.Argument()] = None,
+    again: Annotated[bool, typer.Option("--again", help="Fetch the source anew.")] = False,
+    dead: Annotated[str | None, typer.Option("--dead", help="A topic's dead letters.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a dataset's latest change again, or a topic's dead letters."""
+    if dead:
+        from ecluse.dead_letters import replay_dead  # noqa: PLC0415 - needs the broker
+
+        counts = _await(replay_dead(settings(), dead), as_json)
+        _show(counts, as_json, f"{counts['sent']} sent again, {counts['gone']} no longer there")
+        return
+    if not dataset:
+        _fail(2, "name a dataset, or --dead and a topic", as_json=as_json)
+    body = {"dataset": dataset, "fetch": "again" if again else "kept"}
+    result = _call(lambda client: client.post("/replay", body), as_json)
+    _show(result, as_json, f"{dataset}: {result['change']} runs again")
+
+
+@app.command()
+def reconcile(
+    deep: Annotated[bool, typer.Option("--deep", help="Check every checksum.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the ends of all changes and check every file named. Exit 3 when something is wrong."""
+    from ecluse.reconcile import reconcile as account  # noqa: PLC0415 - needs the database
+
+    result = _await(account(settings(), deep=deep), as_json)
+    lines = [
+        f"changes announced: {result['announced']}",
+        *(f"ended {end}: {count}" for end, count in sorted(result["ends"].items())),
+        *(f"open, {state}: {count}" for state, count in sorted(result["open"].items())),
+        f"public files checked: {result['files']}",
+        *(f"[red]wrong: {one}[/red]" for one in result["wrong"]),
+        "everything adds up" if result["ok"] else f"{len(result['wrong'])} discrepancies",
+    ]
+    _show(result, as_json, "\n".join(lines))
+    if not result["ok"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+def topics(as_json: AsJson = False) -> None:
+    """Create Kafka's topics. Those that are there are left as they are."""
+    from shared.topics import create_topics  # noqa: PLC0415 - needs the broker
+
+    made, there = _await(create_topics(settings()), as_json)
+    _show({"created": made, "there": there}, as_json, f"{len(made)} created, {len(there)} there")
+
+
+@app.command()
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database's schemas to their newest version."""
+    done = migrate_all(settings())
+    _show({"schemas": done}, as_json, f"up to date: {', '.join(done)}")
+
+
+def migrate_all(chosen: Settings) -> list[str]:
+    """Migrates every schema whose service is installed here."""
+    import services.notify.app  # noqa: PLC0415 - not in every image
+    import services.publish.app  # noqa: PLC0415
+    from shared.migrate import upgrade  # noqa: PLC0415
+
+    url = chosen.database.get_secret_value()
+    for module in (services.publish.app, services.notify.app):
+        upgrade(url, module.MIGRATIONS, module.SCHEMA)
+    return [services.publish.app.SCHEMA, services.notify.app.SCHEMA]
+
+
+@app.command()
+def serve(
+    service: Literal["ingest", "anonymize", "convert", "publish", "portal", "notify"],
+) -> None:
+    """Run one process in the foreground."""
+    from ecluse.serve import make_service  # noqa: PLC0415 - an image holds one service
+
+    make_service(service, settings()).run()
+
+
+@app.command("try")
+def try_(
+    card: Path,
+    file: Path,
+    folder: Annotated[Path, typer.Option("--out", help="Where files and reports go.")],
+    as_json: AsJson = False,
+) -> None:
+    """See what would be published of a file, and what would stop it. Nothing leaves this machine."""
+    from ecluse.try_card import try_card  # noqa: PLC0415
+    from ecluse.try_report import print_trial, write_reports  # noqa: PLC0415 - heavy libraries
+
+    if not file.is_file():
+        _fail(2, "there is no such file", as_json=as_json)
+    loaded = _load(card, as_json)
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = try_card(loaded, file, folder)
+    result = trial.as_json(settings().language)
+    write_reports(trial, folder, settings().language)
+    if as_json:
+        _show(result, True, "")
+    else:
+        print_trial(loaded, trial, settings().language, out)
+    raise typer.Exit(0 if trial.outcome == "publishable" else 3)
+
+
+if __name__ == "__main__":
+    main()

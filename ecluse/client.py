@@ -1,0 +1,80 @@
+"""Calls publish's admin API and ingest's endpoint, as the identity of the token in the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shared.settings import Settings
+
+MEDIA = {
+    ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".tsv": "text/tab-separated-values",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class CallFailed(Exception):
+    """The call did not succeed. `refused` holds the API's reasons; none if it does not answer."""
+
+    def __init__(self, message: str, refused: list[dict[str, Any]] | None = None) -> None:
+        self.refused = refused or []
+        super().__init__(message)
+
+
+class Client:
+    """One identity's way to the two HTTP doors."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._admin = settings.admin_url.rstrip("/")
+        self._changes = settings.changes_url.rstrip("/")
+        self._language = settings.language
+        self._http = httpx.Client(
+            headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
+            timeout=60,
+            trust_env=False,
+        )
+
+    def get(self, path: str, **params: str | None) -> dict[str, Any]:
+        """Reads from the admin API. Raises CallFailed."""
+        asked = {name: value for name, value in params.items() if value is not None}
+        return self._call("GET", f"{self._admin}{path}", params=asked)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Acts through the admin API. Raises CallFailed."""
+        return self._call("POST", f"{self._admin}{path}", json=body)
+
+    def send_file(self, dataset: str, file: Path, kind: str) -> dict[str, Any]:
+        """Sends a file's bytes. Raises CallFailed."""
+        media = MEDIA.get(file.suffix.lower(), "application/octet-stream")
+        with file.open("rb") as content:
+            return self._call(
+                "POST",
+                f"{self._changes}/changes",
+                params={"dataset": dataset, "kind": kind},
+                content=content,
+                headers={"Content-Type": media},
+            )
+
+    def send_address(self, dataset: str, address: str, kind: str) -> dict[str, Any]:
+        """Says where the new data lie. Raises CallFailed."""
+        body = {"dataset": dataset, "address": address, "kind": kind}
+        return self._call("POST", f"{self._changes}/changes", json=body)
+
+    def _call(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+        try:
+            answer = self._http.request(method, url, **options)
+        except httpx.HTTPError:
+            raise CallFailed(f"{url.split('/', 3)[2]} does not answer") from None
+        try:
+            body = answer.json()
+        except ValueError:
+            raise CallFailed(f"HTTP {answer.status_code} without an explanation") from None
+        if answer.is_success and isinstance(body, dict):
+            return body
+        refused = body.get("refused", []) if isinstance(body, dict) else []
+        said = " ".join(str(reason.get(self._language, "")) for reason in refused)
+        raise CallFailed(said or f"HTTP {answer.status_code}", refused)

@@ -1,0 +1,137 @@
+"""`ecluse reconcile`: counts the ends, and checks that what is said to exist does.
+
+Reads alone, with a credential that no service has: every change announced on the topic has an end or
+is under way within its limit; every object named is there with its size (`deep`: its checksum).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiokafka import TopicPartition
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.database import open_engine
+from shared.envelope import identity
+from shared.events import DatasetChanged, ObjectRef
+from shared.failures import EcluseError
+from shared.ids import change_id
+from shared.settings import Settings
+from shared.storage import Store, open_store
+from shared.table import make_consumer
+
+# How long a change may be without an end before it is named.
+LIMITS = {
+    "quarantined": timedelta(days=30),
+    "parked": timedelta(days=30),
+    "waiting": timedelta(days=3),
+}
+UNDER_WAY = timedelta(hours=2)
+
+
+async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
+    """The account: `ok`, ends by kind, changes under way, and every discrepancy."""
+    engine = open_engine(settings, pool=1)
+    store = open_store(settings, "operator")
+    try:
+        announced = await _announced(settings)
+        changes = await _rows(
+            engine, 'select change, dataset, stage, state, "end", first_at, at from publish.changes'
+        )
+        known = {row["change"]: row for row in changes}
+        wrong = [
+            {"what": "change_lost", "change": change} for change in announced if change not in known
+        ]
+        now = datetime.now(UTC)
+        for row in changes:
+            limit = LIMITS.get(row["state"], UNDER_WAY)
+            if row["end"] is None and now - row["at"] > limit:
+                wrong.append(
+                    {"what": "change_late", "change": row["change"], "state": row["state"]}
+                )
+        wrong += await _twice(engine)
+        files, missing = await _objects(engine, store, deep=deep)
+        wrong += missing
+        return {
+            "ok": not wrong,
+            "announced": len(announced),
+            "ends": dict(Counter(row["end"] for row in changes if row["end"])),
+            "open": dict(Counter(row["state"] for row in changes if not row["end"])),
+            "files": files,
+            "wrong": wrong,
+        }
+    finally:
+        await engine.dispose()
+
+
+async def _announced(settings: Settings) -> set[str]:
+    """Every change on the topic: identities alone are read, never the addresses."""
+    topic = settings.topic(DatasetChanged.TOPIC)
+    consumer = make_consumer(settings)
+    await consumer.start()
+    found: set[str] = set()
+    try:
+        await consumer._client.fetch_all_metadata()
+        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+        if not partitions:
+            return found
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        while any([await consumer.position(one) < end for one, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    came = identity(record)
+                    # A re-run carries a change that was announced before.
+                    if came and not came.source.startswith("urn:ecluse:publish"):
+                        found.add(change_id(came.source, came.id))
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def _twice(engine: AsyncEngine) -> list[dict[str, Any]]:
+    """Ends that the ledger holds more than once."""
+    rows = await _rows(
+        engine,
+        "select change, count(*) as times from publish.ledger where body->>'state' = 'ended'"
+        " group by change having count(*) > 1",
+    )
+    return [{"what": "ended_twice", "change": row["change"], "times": row["times"]} for row in rows]
+
+
+async def _objects(
+    engine: AsyncEngine, store: Store, *, deep: bool
+) -> tuple[int, list[dict[str, Any]]]:
+    rows = await _rows(
+        engine,
+        "select f.dataset, f.release, f.name, f.key, f.bytes, f.sha256 from publish.files f"
+        " where not exists (select 1 from publish.withdrawn w where w.release = f.release)",
+    )
+    wrong = []
+    for row in rows:
+        told = {"dataset": row["dataset"], "release": row["release"], "file": row["name"]}
+        if await store.size("public", row["key"]) != row["bytes"]:
+            wrong.append({"what": "file_missing", **told})
+        elif deep and not await _intact(store, row):
+            wrong.append({"what": "file_damaged", **told})
+    return len(rows), wrong
+
+
+async def _intact(store: Store, row: dict[str, Any]) -> bool:
+    ref = ObjectRef(bucket="public", key=row["key"], bytes=row["bytes"], sha256=row["sha256"])
+    try:
+        async for _ in store.checked(ref):
+            await asyncio.sleep(0)
+    except EcluseError:
+        return False
+    return True
+
+
+async def _rows(engine: AsyncEngine, statement: str) -> list[dict[str, Any]]:
+    async with engine.connect() as connection:
+        return [dict(row._mapping) for row in await connection.execute(text(statement))]

@@ -1,0 +1,107 @@
+"""`ecluse try`: what would be published of a file, and what would stop it. No broker, no store."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from services.anonymize.anonymize_table import anonymize_table
+from services.anonymize.privacy_report import report_text
+from services.convert.convert_table import convert_table
+from services.ingest.source_to_table import source_to_table
+from shared.card import Card
+from shared.events import Stage
+from shared.failures import Quarantined
+from shared.ids import release_id
+from shared.messages import Language, Reason
+
+# What a machine of its own cannot know.
+NOT_CHECKED = ["earlier_releases", "linked_datasets", "approval"]
+REFUSED_BY_POLICY = frozenset({"subject_needs_protection"})
+
+
+@dataclass
+class Trial:
+    """How far the file came."""
+
+    outcome: Literal["publishable", "quarantined", "refused"] = "publishable"
+    stage: Stage | None = None
+    reasons: tuple[Reason, ...] = ()
+    rows: int | None = None
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    quality: dict[str, Any] = field(default_factory=dict)
+    privacy: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self, language: Language) -> dict[str, Any]:
+        """The object that `try --json` prints."""
+        return {
+            "outcome": self.outcome,
+            "reasons": [
+                {
+                    "code": reason.code,
+                    "stage": self.stage,
+                    "column": reason.column,
+                    "line": reason.line,
+                    "message": str(reason.text(language)),
+                }
+                for reason in self.reasons
+            ],
+            "rows": self.rows,
+            "columns": [{"name": name, "type": kind} for name, kind in self.columns],
+            "files": self.files,
+            "not_checked": NOT_CHECKED,
+        }
+
+
+def try_card(card: Card, source: Path, out: Path) -> Trial:
+    """Runs ingest, anonymize and convert on `source`; files go to `out` when nothing stops them."""
+    trial = Trial()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        try:
+            _run(trial, card, source, work, out)
+        except Quarantined as failure:
+            trial.reasons = failure.reasons
+            first = failure.reasons[0].code
+            trial.outcome = "refused" if first in REFUSED_BY_POLICY else "quarantined"
+    return trial
+
+
+def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path) -> None:
+    trial.stage = "ingest"
+    ingested = source_to_table(source, card, work / "table.parquet")
+    trial.rows, trial.quality = ingested.rows, ingested.quality
+    types = {column.name: column.type for column in ingested.columns}
+    # A column that the card does not name is a secret until a person has decided about it.
+    trial.columns = [(c.name, c.type) for c in ingested.columns if c.declared]
+    trial.stage = "anonymize"
+    safe = anonymize_table(work / "table.parquet", card, work / "safe.parquet")
+    trial.privacy = safe.report
+    trial.columns = [(name, types[name]) for name, _ in safe.columns]
+    trial.stage = "convert"
+    release = release_id(b"trial", card.dataset, ingested.sha256, card.shaping_digest())
+    made = work / "files"
+    made.mkdir()
+    converted = convert_table(work / "safe.parquet", card, release, made)
+    trial.stage = None
+    for file in (*converted.files, converted.datapackage, converted.preview):
+        shutil.copyfile(file.path, out / file.name)
+    trial.files = [
+        {
+            "format": file.format,
+            "path": str(out / file.name),
+            "bytes": file.bytes,
+            "sha256": file.sha256,
+            "rows": file.rows,
+        }
+        for file in converted.files
+    ]
+
+
+def privacy_text(trial: Trial, language: Language) -> str:
+    """What the anonymisation did, in plain words; empty when it was not reached."""
+    return report_text(trial.privacy, language) if trial.privacy else ""

@@ -1,0 +1,78 @@
+"""Says in plain words what a trial found, on a terminal and in files beside the data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ecluse.try_card import Trial, privacy_text
+from shared.card import Card
+from shared.messages import Language
+
+_SAY: dict[str, tuple[str, str]] = {
+    "publishable": ("[green]Publiable.[/green]", "[green]Publishable.[/green]"),
+    "quarantined": (
+        "[red]Arrêté.[/red] Rien ne serait publié.",
+        "[red]Stopped.[/red] Nothing would be published.",
+    ),
+    "refused": (
+        "[red]Refusé.[/red] Rien ne serait publié.",
+        "[red]Refused.[/red] Nothing would be published.",
+    ),
+    "format": ("Format", "Format"),
+    "size": ("Taille (octets)", "Size (bytes)"),
+    "rows": ("Lignes", "Rows"),
+    "column": ("Colonne", "Column"),
+    "type": ("Type", "Type"),
+    "missing": (
+        "Métadonnées à compléter avant de déclarer la fiche",
+        "Metadata to add before the card is declared",
+    ),
+    "unchecked": (
+        "Non vérifié ici : versions déjà publiées, jeux de données liés, décision et signature.",
+        "Not checked here: earlier releases, linked datasets, decision and signature.",
+    ),
+}
+
+
+def print_trial(card: Card, trial: Trial, language: Language, console: Console) -> None:
+    """The trial for a person."""
+
+    def say(name: str) -> str:
+        return _SAY[name][0 if language == "fr" else 1]
+
+    console.print(f"[bold]{card.title.get(language, card.title['fr'])}[/bold] ({card.dataset})")
+    console.print(say(trial.outcome))
+    for reason in trial.reasons[:20]:
+        text = reason.text(language)
+        console.print(f"\n• {text.what}", highlight=False)
+        console.print(f"  {text.why}\n  → {text.next}", style="dim", highlight=False)
+    if trial.files:
+        table = Table(say("format"), say("size"), say("rows"))
+        for file in trial.files:
+            table.add_row(file["format"].upper(), f"{file['bytes']:,}", f"{file['rows']:,}")
+        console.print(table)
+        table = Table(say("column"), say("type"))
+        for name, kind in trial.columns:
+            table.add_row(name, kind)
+        console.print(table)
+        console.print(privacy_text(trial, language), highlight=False)
+    if missing := card.missing_metadata():
+        console.print(f"[yellow]{say('missing')} :[/yellow] {', '.join(missing)}")
+    console.print(say("unchecked"), style="dim")
+
+
+def write_reports(trial: Trial, folder: Path, language: Language) -> None:
+    """`report.json` always; `quality.json` and `privacy.json` as far as the trial came."""
+    _write(folder / "report.json", trial.as_json(language))
+    if trial.quality:
+        _write(folder / "quality.json", trial.quality)
+    if trial.privacy:
+        _write(folder / "privacy.json", trial.privacy)
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
