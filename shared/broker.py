@@ -82,6 +82,10 @@ class Flow:
         self._tries: dict[str, int] = {}
         self._waits = 0
 
+    def group(self, model: type[Event]) -> str:
+        """The consumer group of this service for a topic."""
+        return self.settings.group(f"{self.stage}.{model.TOPIC}")
+
     def reads(
         self, model: type[E], *, writes: Iterable[type[Event]] = ()
     ) -> Callable[[Handler], Handler]:
@@ -108,7 +112,8 @@ class Flow:
     def _policy(self, model: type[Event], decoder: Callable[..., Any]) -> dict[str, Any]:
         timeout = int(self.settings.session_timeout_seconds * 1000)
         return {
-            "group_id": self.settings.group(self.stage),
+            # A group of its own for each topic: one that joins does not make the others stand still.
+            "group_id": self.group(model),
             "auto_offset_reset": "earliest",
             "session_timeout_ms": timeout,
             "heartbeat_interval_ms": max(100, timeout // 10),
@@ -193,7 +198,7 @@ class Flow:
             topic=raw.topic,
             partition=raw.partition,
             offset=raw.offset,
-            group=self.settings.group(self.stage),
+            group=self.group(self._models[raw.topic]),
             reasons=reasons,
             change=facts.get("change"),
             at=datetime.now(UTC),
@@ -219,10 +224,9 @@ class Flow:
         if isinstance(record.raw_message, tuple):
             await self._handle_batch(call_next, record)
             return
-        metrics.last_message.labels(
-            consumergroup=self.settings.group(self.stage)
-        ).set_to_current_time()
         raw = record.raw_message
+        group = self.group(self._models[raw.topic])
+        metrics.last_message.labels(consumergroup=group).set_to_current_time()
         with (
             # The last three are bound once the message is decoded; named here to be unbound after.
             structlog.contextvars.bound_contextvars(

@@ -20,6 +20,7 @@ from deploy.local.kafka import LocalStackError
 from deploy.local.stack import SERVICES, LocalStack
 from ecluse.cli import migrate_all
 from ecluse.client import CallFailed, Client
+from shared.card import Card
 from shared.settings import Settings
 from shared.topics import create_topics
 
@@ -122,7 +123,7 @@ def watch(stack: LocalStack, console: Console, client: Client, sent: list[story.
 def report(
     console: Console,
     stack: LocalStack,
-    city: dict[str, story.Card],
+    city: dict[str, Card],
     sent: list[story.Sent],
     settled: bool,
     seconds: float,

@@ -36,7 +36,7 @@ class ProcessGroup:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
             )
 
-    def wait_ready(self, name: str, url: str, seconds: float = 60) -> None:
+    def wait_ready(self, name: str, url: str, seconds: float = 120) -> None:
         """Waits until the process says it is ready. Raises LocalStackError."""
         deadline = time.monotonic() + seconds
         while not _answers(url):
