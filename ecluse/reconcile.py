@@ -11,7 +11,6 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiokafka import TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,9 +19,9 @@ from shared.envelope import identity
 from shared.events import DatasetChanged, ObjectRef
 from shared.failures import EcluseError
 from shared.ids import change_id
+from shared.kafka_client import reader, to_end
 from shared.settings import Settings
 from shared.storage import Store, open_store
-from shared.table import make_consumer
 
 # How long a change may be without an end before it is named.
 LIMITS = {
@@ -71,26 +70,13 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
 async def _announced(settings: Settings) -> set[str]:
     """Every change on the topic: identities alone are read, never the addresses."""
     topic = settings.topic(DatasetChanged.TOPIC)
-    consumer = make_consumer(settings)
-    await consumer.start()
     found: set[str] = set()
-    try:
-        await consumer._client.fetch_all_metadata()
-        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
-            return found
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(one) < end for one, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    came = identity(record)
-                    # A re-run carries a change that was announced before.
-                    if came and not came.source.startswith("urn:ecluse:publish"):
-                        found.add(change_id(came.source, came.id))
-    finally:
-        await consumer.stop()
+    async with reader(settings, topic) as consumer:
+        async for record in to_end(consumer):
+            came = identity(record)
+            # A re-run carries a change that was announced before.
+            if came and not came.source.startswith("urn:ecluse:publish"):
+                found.add(change_id(came.source, came.id))
     return found
 
 

@@ -121,10 +121,9 @@ class Database:
 
     async def first_time(self, connection: AsyncConnection, event: str) -> bool:
         """Records an event as received; False if it was before."""
-        done = await connection.execute(
-            insert(self._boxes.inbox).values(event=event).on_conflict_do_nothing()
-        )
-        return done.rowcount == 1
+        inbox = self._boxes.inbox
+        fresh = insert(inbox).values(event=event).on_conflict_do_nothing().returning(inbox.c.event)
+        return await connection.scalar(fresh) is not None
 
     async def emit(self, connection: AsyncConnection, *events: Event) -> None:
         """Writes events to the outbox, in this transaction."""

@@ -56,6 +56,7 @@ def configure(service: str, level: str = "info", fmt: Literal["json", "console"]
     # Libraries: their warnings only. aiokafka's errors may quote a message's bytes.
     for name in (
         "aiokafka",
+        "alembic",
         "faststream",
         "uvicorn",
         "uvicorn.access",

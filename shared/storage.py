@@ -26,6 +26,8 @@ from shared.settings import Settings
 
 BUCKETS: tuple[BucketName, ...] = ("drop", "raw", "safe", "reports", "staged", "public")
 CHUNK = 1024 * 1024
+# obstore raises one or the other, by method and backend.
+GONE = (exceptions.NotFoundError, FileNotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Store:
             try:
                 found = await obstore.get_async(self._buckets[bucket], key)
                 return bytes(await found.bytes_async())
-            except exceptions.NotFoundError:
+            except GONE:
                 return None
 
     async def read(self, ref: ObjectRef) -> bytes:
@@ -126,7 +128,7 @@ class Store:
         with _ours():
             try:
                 return int((await obstore.head_async(self._buckets[bucket], key))["size"])
-            except exceptions.NotFoundError:
+            except GONE:
                 return None
 
     async def list(self, bucket: BucketName, prefix: str = "") -> AsyncIterator[Found]:
@@ -147,7 +149,7 @@ class Store:
         with _ours():
             try:
                 await obstore.delete_async(self._buckets[bucket], key)
-            except (exceptions.NotFoundError, FileNotFoundError):
+            except GONE:
                 return
 
     async def alive(self, bucket: BucketName) -> bool:
@@ -172,7 +174,7 @@ def _ours() -> Iterator[None]:
 def _there() -> Iterator[None]:
     try:
         yield
-    except (exceptions.NotFoundError, FileNotFoundError):
+    except GONE:
         raise Quarantined(Reason(code="object_missing")) from None
 
 

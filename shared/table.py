@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Generic, Protocol, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
-from aiokafka.helpers import create_ssl_context
 
 from shared.envelope import decode
 from shared.events import Event
-from shared.failures import MessageInvalid, OursAway
+from shared.failures import MessageInvalid
+from shared.kafka_client import reader, to_end
 from shared.logs import logger
-from shared.messages import Reason
 from shared.settings import Settings
 
 E = TypeVar("E", bound=Event)
@@ -44,7 +44,7 @@ class Table(Generic[E]):
         self._topic = settings.topic(model.TOPIC)
         self._rows: dict[str, E] = {}
         self._moved = asyncio.Condition()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._opened = AsyncExitStack()
         self._task: asyncio.Task[None] | None = None
 
     def get(self, key: str) -> E | None:
@@ -63,29 +63,18 @@ class Table(Generic[E]):
 
     async def start(self) -> None:
         """Reads the topic to its end, then follows it. Raises OursAway."""
-        try:
-            self._consumer = consumer = make_consumer(self._settings)
-            await consumer.start()
-            partitions = [
-                TopicPartition(self._topic, number)
-                for number in consumer.partitions_for_topic(self._topic)
-                or await _partitions(consumer, self._topic)
-            ]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            ends = await consumer.end_offsets(partitions)
-            while any([await consumer.position(one) < end for one, end in ends.items()]):
-                await self._take(consumer, 500)
-        except (KafkaError, OSError):
-            raise OursAway(Reason(code="broker_away")) from None
+        async with AsyncExitStack() as opened:
+            consumer = await opened.enter_async_context(reader(self._settings, self._topic))
+            async for record in to_end(consumer):
+                self._apply(record)
+            self._opened = opened.pop_all()
         self._task = asyncio.create_task(self._follow(consumer))
 
     async def stop(self) -> None:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._consumer:
-            await self._consumer.stop()
+        await self._opened.aclose()
 
     @property
     def alive(self) -> bool:
@@ -126,28 +115,3 @@ class Table(Generic[E]):
                 offset=record.offset,
                 reasons=[reason.code for reason in failure.reasons],
             )
-
-
-def make_consumer(settings: Settings) -> AIOKafkaConsumer:
-    """A consumer without a group: reads what it is told to, commits nothing."""
-    secured = settings.kafka_security != "PLAINTEXT"
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.split(","),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        security_protocol=settings.kafka_security,
-        sasl_mechanism="SCRAM-SHA-512" if secured else "PLAIN",
-        sasl_plain_username=settings.kafka_user or None,
-        sasl_plain_password=settings.kafka_password.get_secret_value() or None,
-        ssl_context=create_ssl_context() if secured else None,
-    )
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    """Partitions of a topic that the client has not heard of yet. Raises OursAway if none."""
-    await consumer._client.fetch_all_metadata()
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        raise OursAway(Reason(code="topic_missing"))
-    return set(found)

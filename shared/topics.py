@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.events import (
@@ -22,6 +22,7 @@ from shared.events import (
     LedgerRow,
     NewsPosted,
 )
+from shared.kafka_client import administrator
 from shared.settings import Settings
 
 DAYS = 24 * 3600 * 1000
@@ -84,9 +85,7 @@ def wanted(settings: Settings) -> dict[str, dict[str, str]]:
 
 async def create_topics(settings: Settings) -> tuple[list[str], list[str]]:
     """Creates what is missing: names created, names that were there. Never changes one."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
-    await admin.start()
-    try:
+    async with administrator(settings) as admin:
         known = set(await admin.list_topics())
         told = wanted(settings)
         missing = [name for name in told if name not in known]
@@ -103,5 +102,3 @@ async def create_topics(settings: Settings) -> tuple[list[str], list[str]]:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise for_code(code)
         return missing, [name for name in told if name in known]
-    finally:
-        await admin.close()
