@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services.anonymize.anonymize_table import anonymize_table
-from services.anonymize.privacy_report import report_text
+from services.anonymize.report_text import report_text
 from services.convert.convert_table import convert_table
 from services.ingest.source_to_table import source_to_table
 from shared.card import Card

@@ -7,11 +7,12 @@ of them can be changed without a new one.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -29,7 +30,7 @@ from shared.ids import Digest
 from shared.messages import Reason
 
 Trusted = Mapping[Digest, Ed25519PublicKey]
-_END = b"-----END PUBLIC KEY-----"
+_PUBLIC_KEY = re.compile(b"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----\\s*", re.DOTALL)
 
 
 def new_key() -> Ed25519PrivateKey:
@@ -38,10 +39,12 @@ def new_key() -> Ed25519PrivateKey:
 
 
 def private_pem(key: Ed25519PrivateKey) -> bytes:
+    """The signing key as PEM (PKCS #8, not encrypted): a file that its owner alone may read."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def public_pem(key: Ed25519PrivateKey) -> bytes:
+    """The public half as PEM (SubjectPublicKeyInfo), for the file of trusted keys."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -54,7 +57,7 @@ def load_private(path: Path) -> Ed25519PrivateKey:
     """The signing key of a PEM file. Raises ValueError without the file's content."""
     try:
         key = load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("the signing key file is not a readable PEM private key") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the signing key is not an Ed25519 key")
@@ -62,15 +65,24 @@ def load_private(path: Path) -> Ed25519PrivateKey:
 
 
 def load_trusted(path: Path | None) -> dict[Digest, Ed25519PublicKey]:
-    """The public keys of a PEM file, one after another; none without a file. Raises ValueError."""
+    """The public keys of a PEM file, one after another; none without a file.
+
+    Raises ValueError, without the file's content, when it cannot be read or holds something else.
+    """
     if path is None:
         return {}
     trusted = {}
-    for block in path.read_bytes().split(_END)[:-1]:
-        key = load_pem_public_key(block.strip() + b"\n" + _END + b"\n")
-        if not isinstance(key, Ed25519PublicKey):
-            raise ValueError("a trusted key is not an Ed25519 key")
-        trusted[key_digest(key)] = key
+    try:
+        content = path.read_bytes()
+        for block in _PUBLIC_KEY.findall(content):
+            key = load_pem_public_key(block)
+            if not isinstance(key, Ed25519PublicKey):
+                raise ValueError
+            trusted[key_digest(key)] = key
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        raise ValueError("the trusted keys file is not readable PEM of Ed25519 keys") from None
+    if content.strip() and not trusted:
+        raise ValueError("the trusted keys file holds no public key")
     return trusted
 
 

@@ -1,0 +1,154 @@
+"""The privacy report in plain French or English, as a référent reads it."""
+
+from __future__ import annotations
+
+from services.anonymize.privacy_report import PrivacyReport
+from shared.messages import Language
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "fr": {
+        "title": "Rapport de confidentialité : {dataset}",
+        "verdict": "Le jeu peut être publié : sa politique est appliquée et l'examen n'a rien "
+        "trouvé qu'elle ne prévoie.",
+        "decided": "Politique décidée par {by} le {date}{until}.",
+        "until": ", valable jusqu'au {until}",
+        "undecided": "Politique encore à l'état de projet : personne ne l'a décidée.",
+        "dpo": "Avis du délégué à la protection des données : {opinion}, le {date}{ref}.",
+        "ref": " (réf. {ref})",
+        "scan": "Examen : {cells} cellules ({rows} lignes × {columns} colonnes publiées), toutes "
+        "lues, aucune par sondage.",
+        "looked": "Recherché : adresses électroniques, numéros de téléphone français et étrangers, "
+        "numéros de sécurité sociale, noms de colonnes qui annoncent une donnée personnelle.",
+        "kept": "Colonnes publiées ({count}) : {names}.",
+        "basis": "- {name} : donnée personnelle publiée sur le fondement « {basis} ».",
+        "dropped": "Colonnes retirées ({count}) :",
+        "none_dropped": "Aucune colonne n'est retirée.",
+        "drop": "- {name} : {ground} ({law}).",
+        "accepted": "Signalements acceptés d'avance par la politique ({count}) :",
+        "finding": "- {column} : {what}, {cells} cellule(s), la première à la ligne {line} ; "
+        "motif : « {reason} ».",
+        "header_finding": "- {column} : {what} ; motif : « {reason} ».",
+        "chance": "- {column} : {cells} nombre(s) de 15 chiffres ont par hasard une clé de numéro "
+        "de sécurité sociale (moins de 5 % de la colonne).",
+        "proof": "Preuve : le fichier écrit a été relu ; colonnes, lignes, cellules et métadonnées "
+        "sont celles que la politique permet.",
+        "limits": "Non examiné par cette version : {names}. La décision signée en répond seule.",
+        "law": "Textes : {law}.",
+    },
+    "en": {
+        "title": "Privacy report: {dataset}",
+        "verdict": "The dataset can be published: its policy is applied and the scan found nothing "
+        "that it does not foresee.",
+        "decided": "Policy decided by {by} on {date}{until}.",
+        "until": ", valid until {until}",
+        "undecided": "The policy is still a draft: nobody has decided it.",
+        "dpo": "Opinion of the data protection officer: {opinion}, on {date}{ref}.",
+        "ref": " (ref. {ref})",
+        "scan": "Scan: {cells} cells ({rows} rows × {columns} published columns), all of them read, "
+        "none by sampling.",
+        "looked": "Looked for: e-mail addresses, French and foreign telephone numbers, French social "
+        "security numbers, column names that announce personal data.",
+        "kept": "Published columns ({count}): {names}.",
+        "basis": "- {name}: personal data published on the basis “{basis}”.",
+        "dropped": "Dropped columns ({count}):",
+        "none_dropped": "No column is dropped.",
+        "drop": "- {name}: {ground} ({law}).",
+        "accepted": "Findings that the policy accepts beforehand ({count}):",
+        "finding": "- {column}: {what}, {cells} cell(s), the first on line {line}; "
+        "reason: “{reason}”.",
+        "header_finding": "- {column}: {what}; reason: “{reason}”.",
+        "chance": "- {column}: {cells} number(s) of 15 digits have a social security number's key by "
+        "chance (under 5 % of the column).",
+        "proof": "Proof: the written file was read again; columns, rows, cells and metadata are "
+        "those that the policy allows.",
+        "limits": "Not examined by this version: {names}. The signed decision alone answers for it.",
+        "law": "Law: {law}.",
+    },
+}
+_NAMES: dict[str, tuple[str, str]] = {
+    "email": ("adresses électroniques", "e-mail addresses"),
+    "phone": ("numéros de téléphone", "telephone numbers"),
+    "nir": ("numéros de sécurité sociale", "social security numbers"),
+    "header": ("nom de colonne", "column name"),
+    "personal_data": ("données personnelles", "personal data"),
+    "private_life": ("vie privée", "private life"),
+    "business_secret": ("secret des affaires", "business secret"),
+    "security": ("sécurité", "security"),
+    "third_party_rights": ("droits de tiers", "third-party rights"),
+    "statistical_secrecy": ("secret statistique", "statistical secrecy"),
+    "favourable": ("favorable", "favourable"),
+    "reserved": ("réservé", "reserved"),
+    "unfavourable": ("défavorable", "unfavourable"),
+    "names": ("noms de personnes", "names of persons"),
+    "postal_addresses": ("adresses postales", "postal addresses"),
+    "bank_and_card_numbers": ("IBAN et cartes bancaires", "IBAN and payment cards"),
+    "number_plates": ("plaques d'immatriculation", "number plates"),
+    "network_addresses": ("adresses IP et MAC", "IP and MAC addresses"),
+    "special_categories": ("données sensibles (RGPD, art. 9)", "special categories (GDPR, art. 9)"),
+    "statistical_secrecy_thresholds": ("seuils du secret statistique", "statistical thresholds"),
+    "earlier_releases": ("versions antérieures", "earlier releases"),
+    "linked_datasets": ("croisement avec d'autres jeux", "linkage with other datasets"),
+}
+
+
+def report_text(report: dict[str, object], language: Language) -> str:
+    """The report as a référent reads it, in plain text."""
+    read = PrivacyReport.model_validate(report)
+    words = _WORDS[language]
+
+    def named(code: str) -> str:
+        return _NAMES[code][0 if language == "fr" else 1] if code in _NAMES else code
+
+    lines = [words["title"].format(dataset=read.dataset), words["verdict"]]
+    lines += _decision_lines(read, language)
+    lines += [
+        words["scan"].format(cells=read.scan.cells, rows=read.scan.rows, columns=read.scan.columns),
+        words["looked"],
+        words["kept"].format(count=len(read.kept), names=", ".join(one.name for one in read.kept)),
+    ]
+    lines += [
+        words["basis"].format(name=one.name, basis=one.basis) for one in read.kept if one.basis
+    ]
+    key = "dropped" if read.dropped else "none_dropped"
+    lines.append(words[key].format(count=len(read.dropped)))
+    lines += [
+        words["drop"].format(name=one.name, ground=named(one.ground), law=one.law)
+        for one in read.dropped
+    ]
+    if read.accepted:
+        lines.append(words["accepted"].format(count=len(read.accepted)))
+    for one in read.accepted:
+        key = "finding" if one.line is not None else "header_finding"
+        facts = one.model_dump() | {"what": named(one.detector)}
+        lines.append(words[key].format_map(facts))
+    lines += [words["chance"].format_map(one.model_dump()) for one in read.chance]
+    limits = ", ".join(named(code) for code in read.not_checked)
+    lines += [
+        words["proof"],
+        words["limits"].format(names=limits),
+        words["law"].format(law=", ".join(read.law)),
+    ]
+    return "\n".join(lines)
+
+
+def _decision_lines(read: PrivacyReport, language: Language) -> list[str]:
+    words = _WORDS[language]
+    if read.decided is None:
+        return [words["undecided"]]
+    until = read.decided.until
+    lines = [
+        words["decided"].format(
+            by=read.decided.by,
+            date=read.decided.date.isoformat(),
+            until=words["until"].format(until=until.isoformat()) if until else "",
+        )
+    ]
+    if opinion := read.dpo_opinion:
+        lines.append(
+            words["dpo"].format(
+                opinion=_NAMES[opinion.opinion][0 if language == "fr" else 1],
+                date=opinion.date.isoformat(),
+                ref=words["ref"].format(ref=opinion.ref) if opinion.ref else "",
+            )
+        )
+    return lines
