@@ -63,12 +63,21 @@ class Service:
         """Serves until SIGTERM or SIGINT; exits 1 when a background task has failed."""
         logs.configure(self.name, self.settings.log_level, self.settings.log_format)
         metrics.build_info.labels(version=version("ecluse")).set(1)
-        served = [self._server(self.web(), self.inner_port or self.port, lifespan="on")]
-        if self.site is not None:
-            served.append(self._server(self.site, self.port, lifespan="off"))
-        asyncio.run(_serve_all(served))
-        if self._failed or not all(server.started for server in served):
+        asyncio.run(self.serve())
+        if self._failed or not all(server.started for server in self._servers):
             raise SystemExit(1)
+
+    async def serve(self) -> None:
+        """Serves until a signal or `stop`."""
+        self._servers = [self._server(self.web(), self.inner_port or self.port, lifespan="on")]
+        if self.site is not None:
+            self._servers.append(self._server(self.site, self.port, lifespan="off"))
+        await _serve_all(self._servers)
+
+    def stop(self) -> None:
+        """Asks for an orderly stop."""
+        for server in self._servers:
+            server.should_exit = True
 
     def _server(self, app: Starlette, port: int, lifespan: Literal["on", "off"]) -> uvicorn.Server:
         return uvicorn.Server(
@@ -86,6 +95,7 @@ class Service:
         )
 
     _failed: bool = False
+    _servers: Sequence[uvicorn.Server] = ()
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:

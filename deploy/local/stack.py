@@ -73,9 +73,9 @@ class LocalStack:
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
 
-    def database_url(self, role: str = "postgres") -> str:
-        """The database's address, as a role."""
-        return self.postgres.url(self._database).replace("://postgres", f"://{role}", 1)
+    def database_url(self, role: str | None = None) -> str:
+        """The database's address, as its owner or a role."""
+        return self.postgres.url(self._database, role)
 
     def grant(self) -> None:
         """Makes the roles and what they may do. After the migrations."""

@@ -141,8 +141,14 @@ async def _decide(
     if verdict.automatic:
         await approve(database, connection, row, by="automatic", automatic=True)
         return
-    reasons = (Reason(code="awaiting_approval", detail=", ".join(verdict.because)),)
+    reasons = tuple(_waits(name, evidence) for name in verdict.because)
     await write_ledger(database, connection, row, "waiting", reasons=reasons, rows=row.rows)
+
+
+def _waits(because: str, evidence: Evidence) -> Reason:
+    """Why a person has to look, for people."""
+    share = None if evidence.row_change is None else f"{evidence.row_change:+.0%}"
+    return Reason(code=f"waits_{because}", found=share)
 
 
 async def approve(

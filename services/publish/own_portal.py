@@ -54,7 +54,8 @@ class OwnPortal:
         except EcluseError:
             await self._flip_back(publication, before)
             raise
-        await self._finish(publication, files)
+        roles = {one["name"]: one["role"] for one in publication.files}
+        await self._finish(publication, [one for one in files if roles[one.name] == "data"])
         return True
 
     async def _publication(self, publication: str) -> Row[Any]:
@@ -140,7 +141,7 @@ class OwnPortal:
                         .values(**kept)
                     )
 
-    async def _finish(self, publication: Row[Any], files: list[FileRef]) -> None:
+    async def _finish(self, publication: Row[Any], data: list[FileRef]) -> None:
         """Verified: the end of the change, and the events that say so, in one transaction."""
         async with self.database.transaction() as connection:
             public = await lock_dataset(connection, publication.dataset)
@@ -171,7 +172,7 @@ class OwnPortal:
                 )
                 .values(state="replaced")
             )
-            await self._say(connection, publication, public, files, first=earlier == 1)
+            await self._say(connection, publication, public, data, first=earlier == 1)
             await end_change(self.database, connection, publication, "published")
         age = (public.published_at - publication.occurred_at).total_seconds()
         metrics.time_to_publish.observe(max(age, 0))
@@ -181,7 +182,7 @@ class OwnPortal:
         connection: AsyncConnection,
         publication: Row[Any],
         public: Row[Any],
-        files: list[FileRef],
+        data: list[FileRef],
         *,
         first: bool,
     ) -> None:
@@ -212,7 +213,7 @@ class OwnPortal:
                     "kind": publication.kind,
                     "first": first,
                     "at": at,
-                    "files": [one.model_dump() | {"bucket": "public"} for one in files],
+                    "files": [one.model_dump() | {"bucket": "public"} for one in data],
                     "rows": publication.rows,
                 }
             ),

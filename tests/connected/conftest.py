@@ -1,0 +1,58 @@
+"""One Kafka and one PostgreSQL per run; a prefix, a database and a store per test.
+
+`ECLUSE_TEST_KAFKA` (bootstrap servers) and `ECLUSE_TEST_POSTGRES` (an owner's SQLAlchemy URL)
+name servers that are there already. What cannot be had is an error, never a skip.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.kafka import LocalKafka
+from deploy.local.postgres import LocalPostgres, PostgresServer
+from tests.connected.town import Town
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka."""
+    if there := os.environ.get("ECLUSE_TEST_KAFKA"):
+        yield there
+        return
+    with LocalKafka(tmp_path_factory.mktemp("kafka")) as server:
+        yield server.bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real PostgreSQL."""
+    if there := os.environ.get("ECLUSE_TEST_POSTGRES"):
+        yield PostgresServer(there)
+        return
+    with LocalPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The name of an empty database."""
+    name = f"test_{secrets.token_hex(6)}"
+    postgres.create_database(name)
+    yield name
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+async def town(
+    kafka: str, postgres: PostgresServer, database: str, tmp_path: Path
+) -> AsyncIterator[Town]:
+    """A city's installation of its own, prepared; no service runs yet."""
+    town = Town(tmp_path, kafka, postgres, database)
+    await town.prepare()
+    yield town
+    await town.stop()
