@@ -107,8 +107,9 @@ class Acts:
         ).one()
         await self.database.emit(connection, catalog_entry(row))
         await write_audit(connection, who.name, act, card.dataset, f"revision {row.revision}")
-        reshaped = before is None or before.shaping != shaping
-        await self._run_what_waits(connection, row, always=reshaped)
+        # Without a signature the data would only be stopped; the signature will run them.
+        shapes = act == "sign" or before is None or before.shaping != shaping
+        await self._run_what_waits(connection, row, always=shapes and card.signature is not None)
         return {"dataset": card.dataset, "revision": row.revision, "changed": True}
 
     async def _run_what_waits(
