@@ -256,6 +256,8 @@ class Flow:
                 events.append(decode(self.models[raw.topic], raw)[0])
             except MessageInvalid as failure:
                 await self._letter(raw, None, failure.reasons)
+        if not events:
+            return
         token = _CURRENT_BATCH.set(events)
         try:
             await call_next(record)

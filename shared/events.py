@@ -336,9 +336,9 @@ class LedgerRow(Event):
     TOPIC: ClassVar[str] = "ledger"
     TYPE: ClassVar[str] = "fr.ecluse.ledger.row.v1"
 
-    dataset: DatasetId | None
-    change: ChangeId | None
-    run: ChangeId | None
+    dataset: DatasetId | None = None
+    change: ChangeId | None = None
+    run: ChangeId | None = None
     release: ReleaseId | None = None
     sequence: Sequence | None = None
     kind: ChangeKind | None = None

@@ -17,6 +17,7 @@ from services.publish.gate import Evidence, row_change, weigh
 from services.publish.records import (
     card_row,
     end_change,
+    end_overtaken,
     lock_dataset,
     read_card,
     rerun,
@@ -87,6 +88,9 @@ async def on_confirmed(event: DatasetConfirmed, database: Database) -> None:
         )
         await _supersede_older(database, connection, event)
         await end_change(database, connection, facts, "unchanged")
+        await end_overtaken(
+            database, connection, event.dataset, event.sequence.generation, event.sequence.number
+        )
 
 
 async def _consider(

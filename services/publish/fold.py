@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
+from services.publish.records import HELD, end_overtaken
 from shared.database import Database
 from shared.events import LedgerRow
 from shared.ledger import standing
@@ -24,7 +25,7 @@ async def on_ledger(rows: Sequence[LedgerRow], database: Database) -> None:
         fresh = await _insert(connection, rows)
         # In one order, so that two folds at once do not lock each other out.
         for change in sorted({row.change for row in fresh if row.change}):
-            await _bring_up_to_date(connection, change)
+            await _bring_up_to_date(database, connection, change)
 
 
 async def _insert(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
@@ -49,7 +50,7 @@ async def _insert(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> lis
     return [known[event] for (event,) in done.all()]
 
 
-async def _bring_up_to_date(connection: AsyncConnection, change: str) -> None:
+async def _bring_up_to_date(database: Database, connection: AsyncConnection, change: str) -> None:
     bodies = await connection.scalars(select(t.ledger.c.body).where(t.ledger.c.change == change))
     rows = [LedgerRow.model_validate(body) for body in bodies]
     stands = standing(rows)
@@ -82,6 +83,14 @@ async def _bring_up_to_date(connection: AsyncConnection, change: str) -> None:
         )
     )
     row = (await connection.execute(select(t.changes).where(t.changes.c.change == change))).one()
+    if row.end is None and row.state in HELD and row.number is not None:
+        public = await connection.execute(
+            select(t.datasets.c.generation, t.datasets.c.number).where(
+                t.datasets.c.dataset == row.dataset, t.datasets.c.number.is_not(None)
+            )
+        )
+        for place in public:
+            await end_overtaken(database, connection, row.dataset, *place)
     if row.end is None and stands.state == "waiting" and stands.stage == "ingest":
         await _try_later(connection, row, max(one.at for one in rows if one.state == "waiting"))
 

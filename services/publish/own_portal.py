@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
-from services.publish.records import card_row, end_change, lock_dataset
+from services.publish.records import card_row, end_change, end_overtaken, lock_dataset
 from services.publish.verify_files import verify_files
 from shared import keys, metrics
 from shared.database import Database
@@ -174,6 +174,8 @@ class OwnPortal:
             )
             await self._say(connection, publication, public, data, first=earlier == 1)
             await end_change(self.database, connection, publication, "published")
+            place = publication.generation, publication.number
+            await end_overtaken(self.database, connection, publication.dataset, *place)
         age = (public.published_at - publication.occurred_at).total_seconds()
         metrics.time_to_publish.observe(max(age, 0))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,9 @@ from shared.events import (
     StageState,
 )
 from shared.messages import Reason
+
+# Where a change stands that waits for a person or a source.
+HELD = ("quarantined", "parked", "waiting")
 
 
 async def lock_dataset(connection: AsyncConnection, dataset: str) -> Row[Any]:
@@ -119,6 +122,23 @@ async def end_change(
         return False
     await write_ledger(database, connection, publication, "ended", end=end, reasons=tuple(reasons))
     return True
+
+
+async def end_overtaken(
+    database: Database, connection: AsyncConnection, dataset: str, generation: int, number: int
+) -> None:
+    """Ends the dataset's changes that a person would have to act on, now that a later one is out."""
+    c = t.changes.c
+    held = await connection.execute(
+        select(t.changes, c.change.label("run")).where(
+            c.dataset == dataset,
+            c.end.is_(None),
+            c.state.in_(HELD),
+            tuple_(c.generation, c.number) < (generation, number),
+        )
+    )
+    for row in held.all():
+        await end_change(database, connection, row, "superseded", Reason(code="superseded"))
 
 
 async def latest_change(connection: AsyncConnection, dataset: str) -> Row[Any] | None:
