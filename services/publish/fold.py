@@ -89,8 +89,8 @@ async def _bring_up_to_date(database: Database, connection: AsyncConnection, cha
                 t.datasets.c.dataset == row.dataset, t.datasets.c.number.is_not(None)
             )
         )
-        for place in public:
-            await end_overtaken(database, connection, row.dataset, *place)
+        for generation, number in public.all():
+            await end_overtaken(database, connection, row.dataset, generation, number)
     if row.end is None and stands.state == "waiting" and stands.stage == "ingest":
         await _try_later(connection, row, max(one.at for one in rows if one.state == "waiting"))
 

@@ -1,0 +1,62 @@
+# Écluse. `make` alone says what there is.
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& command -v $(name))))
+TOOLS := .ecluse/tools
+UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+ARGS ?=
+LOCKS := ingest anonymize convert publish notify local dev
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test unit lint lock reference audit clean
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(INSTALLED) ## Écluse and all it needs, into .venv
+
+$(INSTALLED): requirements/dev.txt requirements/build.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is missing: install it, or name one: make PYTHON=…" >&2; exit 2; }
+	@test -x "$(UV)" || $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes \
+		--target $(TOOLS) -r requirements/uv.txt
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt requirements/build.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
+
+demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services, a portal (ARGS=--once: check and stop)
+	@$(BIN)/python -m deploy.demo $(ARGS)
+
+test: install lint ## Linters, types, contracts, and every test on a real Kafka and a real PostgreSQL
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+unit: install ## The tests that need no server
+	@$(BIN)/python -m pytest -q --ignore=tests/connected $(ARGS)
+
+lint: install ## ruff, mypy, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports --no-cache > .ecluse/contracts.log || { cat .ecluse/contracts.log; exit 1; }
+
+reference: install ## Writes docs/reference/ anew from the code
+	@$(BIN)/python -m ecluse.reference docs/reference
+
+lock: install ## Compiles requirements/ anew, with hashes and without addresses
+	@for extra in $(LOCKS); do \
+		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url --no-annotate --extra $$extra pyproject.toml -o requirements/$$extra.txt; \
+	done
+	@for name in build uv; do \
+		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url --no-annotate requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+audit: install ## Known vulnerabilities in what is installed (asks the network)
+	@$(BIN)/pip-audit --requirement requirements/dev.txt --require-hashes --disable-pip
+
+clean: ## Removes what make made here
+	rm -rf .venv .ecluse .mypy_cache .ruff_cache .pytest_cache .hypothesis
