@@ -288,6 +288,7 @@ class Flow:
             output = await self._work(call_next, record, event, came)
             if isinstance(output, Event):
                 await self.send(output)
+                metrics.stage_rows.labels(stage=self.stage).inc(getattr(output, "rows", 0) or 0)
             if output is not NOTHING_TO_SAY:
                 await self.record(
                     "done", event, came, seconds=time.monotonic() - began, output=output

@@ -217,9 +217,9 @@ class DatasetDecided(Event):
     TYPE: ClassVar[str] = "fr.ecluse.dataset.decided.v1"
 
     dataset: DatasetId
-    change: ChangeId | None
+    change: ChangeId | None = None
     release: ReleaseId
-    publication: PublicationId | None
+    publication: PublicationId | None = None
     decision: int = Field(description="the row's id in publish's database")
     verdict: Literal["approved", "refused", "withdrawn"]
     automatic: bool

@@ -1,6 +1,6 @@
 """Metrics, for Prometheus. Base units; no ids in labels except `dataset`, and that one is capped.
 
-`docs/metrics.md` is made from here.
+`docs/reference/metrics.md` is made from here.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ guard_blocks = Counter(
 )
 events_received = Counter(
     "ecluse_events_received_total",
-    "Changes that came in, by way in and outcome: accepted, duplicate, rejected.",
+    "Changes that came in, by way in and outcome: accepted, rejected.",
     ("way", "outcome"),
     registry=registry,
 )
@@ -82,7 +82,7 @@ changes_open = Gauge(
 )
 deliveries = Counter(
     "ecluse_portal_calls_total",
-    "Delivery attempts, by portal and outcome: delivered, retry, failed.",
+    "Delivery attempts, by portal and outcome: done, cancelled, retry.",
     ("portal", "outcome"),
     registry=registry,
 )

@@ -1,6 +1,6 @@
 """Settings: the only place that reads the environment. Prefix `ECLUSE_`; lists are JSON.
 
-Each field says what it is for; `docs/settings.md` is made from here.
+Each field says what it is for; `docs/reference/settings.md` is made from here.
 """
 
 from __future__ import annotations
