@@ -9,14 +9,16 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from faststream.specification import AsyncAPI
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from ruamel.yaml import YAML
 
 from ecluse.serve import MODULES, make_service
 from shared import metrics
@@ -224,7 +226,19 @@ def _yaml(name: str, flow: Flow) -> str:
         version="1",
         description=f"What {name} reads and writes.",
     )
-    return str(document.to_specification().to_yaml())
+    plain = json.loads(document.to_specification().to_json())
+    writer = YAML()
+    writer.width = 100
+    text = StringIO()
+    writer.dump(_sorted(plain), text)
+    return text.getvalue()
+
+
+def _sorted(value: Any) -> Any:
+    # FastStream keeps publishers in a set: their order changes from run to run.
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
 
 
 def _schema(model: type[BaseModel]) -> str:
