@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ecluse.client import CallFailed, Client
@@ -144,28 +146,49 @@ def status(
     if as_json:
         _show(found, True, "")
         return
-    table = Table("dataset", "public", "latest change", "why")
+    table = _columns("dataset", "public since", "latest change")
     for row in found["datasets"]:
         public = "withdrawn" if row["withdrawn_at"] else (row["published_at"] or "-")[:16]
-        stands = row["end"] or (f"{row['stage']}: {row['state']}" if row["stage"] else "-")
-        why = " ".join(reason[language] for reason in (row["reasons"] or [])[:1])
-        table.add_row(row["dataset"], public, stands, why if row["end"] != "published" else "")
+        table.add_row(row["dataset"], public, _stands(row))
     out.print(table)
+    for row in found["datasets"]:
+        if not row["end"] and row["reasons"]:
+            _print_reasons(row["dataset"], row["reasons"][:1], language)
 
 
 def _print_dataset(found: dict[str, Any], language: str) -> None:
-    out.print(f"[bold]{found['dataset']}[/bold] revision {found['revision'] or '-'}")
-    table = Table("release", "state", "rows", "made at")
-    for row in found["publications"]:
-        table.add_row(row["release"], row["state"], str(row["rows"]), row["made_at"][:16])
-    out.print(table)
-    table = Table("change", "stands", "since", "why")
+    paused = ", paused" if found["paused"] else ""
+    out.print(f"[bold]{found['dataset']}[/bold], card revision {found['revision'] or '-'}{paused}")
+    if found["publications"]:
+        table = _columns("release", "state", "rows", "made at")
+        for row in found["publications"]:
+            table.add_row(row["release"], row["state"], str(row["rows"]), row["made_at"][:16])
+        out.print(table)
+    if found["changes"]:
+        table = _columns("change", "stands", "since")
+        for row in found["changes"]:
+            table.add_row(row["change"], _stands(row), row["at"][:16])
+        out.print(table)
     for row in found["changes"]:
-        why = " ".join(reason[language] for reason in row["reasons"][:3])
-        table.add_row(
-            row["change"], row["end"] or f"{row['stage']}: {row['state']}", row["at"][:16], why
-        )
-    out.print(table)
+        if row["end"] not in ("published", "unchanged"):
+            _print_reasons(row["change"], row["reasons"][:5], language)
+
+
+def _columns(*names: str) -> Table:
+    # Identifiers are there to be copied: folded rather than cut.
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _stands(row: dict[str, Any]) -> str:
+    return row["end"] or (f"{row['stage']}: {row['state']}" if row["stage"] else "-")
+
+
+def _print_reasons(subject: str, reasons: list[dict[str, Any]], language: str) -> None:
+    for reason in reasons:
+        out.print(f"[bold]{subject}[/bold] {escape(reason[language])}", highlight=False)
 
 
 @app.command()

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.ids import DatasetId
+
 Licence = Literal["lov2", "odbl"]
 Format = Literal["csv", "json", "parquet"]
 Role = Literal["person", "automatic"]
@@ -25,6 +27,9 @@ class Strategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     city: str = Field(default="Ville", description="the city's name, as pages show it")
+    domains: dict[DatasetId, dict[Literal["fr", "en"], str]] = Field(
+        default={}, description="the domains' names, as pages show them"
+    )
     licence: Licence = Field(default="lov2", description="default licence")
     formats: tuple[Format, ...] = Field(
         default=("csv", "json", "parquet"),

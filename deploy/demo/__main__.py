@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import signal
 import sys
@@ -57,6 +58,8 @@ def run(stack: LocalStack, console: Console, *, once: bool) -> int:
     sender = Client(_settings(stack, tokens["demo-sig"]))
     console.print(f"declaring {len(city)} datasets and signing their policies…")
     story.declare_and_sign(responsable, Path(stack.env["ECLUSE_SIGNING_KEY_FILE"]), city)
+    for card in city.values():
+        (Path(stack.env["ECLUSE_STORE"]) / "drop" / card.domain / card.dataset).mkdir(parents=True)
     sent = [story.send(sender, name, story.data_file(name), "first") for name in city]
     settled = watch(stack, console, responsable, sent)
     update = story.CITY / "updates" / f"{story.UPDATED}.csv"
@@ -69,7 +72,7 @@ def run(stack: LocalStack, console: Console, *, once: bool) -> int:
         return report(console, stack, city, sent, settled, time.monotonic() - began)
     metrics = {name: stack.url(name) for name in SERVICES if name != "portal"}
     metrics["portal"] = stack.url("portal_metrics")
-    screen.addresses(console, stack.url("portal"), metrics, str(stack.folder))
+    screen.addresses(console, stack.url("portal"), metrics, os.path.relpath(stack.folder))
     while True:
         stack.processes.check()
         time.sleep(0.5)
@@ -112,12 +115,14 @@ def _write_env(stack: LocalStack, tokens: dict[str, str]) -> None:
 def watch(stack: LocalStack, console: Console, client: Client, sent: list[story.Sent]) -> bool:
     """Shows the changes' way until all are settled."""
     with Live(console=console, refresh_per_second=4) as live:
-        return story.until_settled(
+        settled = story.until_settled(
             client,
             sent,
             lambda now: live.update(screen.progress(now)),
             stack.processes.check,
         )
+    console.print()
+    return settled
 
 
 def report(

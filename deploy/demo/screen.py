@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
@@ -14,11 +15,13 @@ STAGES = ("ingest", "anonymize", "convert", "publish")
 
 def progress(sent: list[Sent]) -> Table:
     """Each change and the chambers it has passed."""
-    table = Table(
-        "dataset", "what", *STAGES, "end", title="The passage", title_justify="left", expand=False
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("dataset", no_wrap=True)
+    for name in (*STAGES, "end"):
+        table.add_column(name, no_wrap=True)
     for one in sent:
-        table.add_row(one.dataset, one.what, *_marks(one), _end(one))
+        name = one.dataset if one.what == "first" else f"{one.dataset} ({one.what})"
+        table.add_row(name, *_marks(one), _end(one))
     return table
 
 
@@ -69,16 +72,20 @@ def addresses(console: Console, portal: str, metrics: dict[str, str], folder: st
         *((f"Metrics, {name}", f"{url}/metrics") for name, url in metrics.items()),
     ):
         table.add_row(name, address)
+    console.print()
     console.print(table)
     console.print(
-        f"\nTry next, in another terminal (first: [bold]. {folder}/env[/bold]):\n"
+        "\nTry next, in another terminal:\n"
+        f"  . {folder}/env   # act as the demo's responsable\n"
         "  .venv/bin/ecluse status\n"
-        f"  .venv/bin/ecluse status {'signalements-voirie'}\n"
-        "  .venv/bin/ecluse send subventions deploy/demo/city/subventions/data.csv"
-        "   (the same again: unchanged)\n"
-        f"  cp deploy/demo/city/subventions/data.csv {folder}/store/drop/finances/subventions/"
-        "   (as a référent would)\n"
-        "  .venv/bin/ecluse reconcile --deep\n"
-        "Ctrl-C stops everything that this command started.",
+        "  .venv/bin/ecluse status signalements-voirie   # why it was stopped\n"
+        "  .venv/bin/ecluse send subventions deploy/demo/city/subventions/data.csv\n"
+        "                                                # the same again: unchanged\n"
+        "  cp deploy/demo/city/subventions/data.csv \\\n"
+        f"     {folder}/store/drop/finances/subventions/\n"
+        "                                                # dropped, as a référent does\n"
+        "  .venv/bin/ecluse reconcile --deep             # does everything add up?\n"
+        "\nCtrl-C stops everything that this command started.",
         highlight=False,
+        markup=False,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,7 @@ from services.publish.portal.catalogue import Catalogue, Dataset, File
 from services.publish.portal.downloads import Objects
 from services.publish.portal.texts import Words, plain
 from shared.failures import EcluseError
+from shared.messages import Language
 from shared.strategy import LICENCES
 
 PREVIEW_BYTES = 4 * 1024 * 1024
@@ -28,14 +30,24 @@ SECURITY = {
 }
 
 
+# A domain's names by language.
+DomainNames = Mapping[str, Mapping[Language, str]]
+
+
 class Pages:
     """HTML in French (the canonical addresses) and English (under `/en`)."""
 
     def __init__(
-        self, catalogue: Catalogue, objects: Objects, *, public_url: str, city: str
+        self,
+        catalogue: Catalogue,
+        objects: Objects,
+        *,
+        public_url: str,
+        city: str,
+        domains: DomainNames,
     ) -> None:
         self._catalogue, self._objects = catalogue, objects
-        self._public_url, self._city = public_url, city
+        self._public_url, self._city, self._domains = public_url, city, domains
         self._templates = Environment(
             loader=PackageLoader("services.publish.portal"),
             autoescape=True,
@@ -150,10 +162,14 @@ class Pages:
         what, why = names.get(status, ("broken", "broken_why"))
         return self._page(request, "error.html", status=status, what=what, why=why)
 
+    def _name(self, domain: str, language: Language) -> str:
+        names: Mapping[Language, str] = self._domains.get(domain, {})
+        return names.get(language) or names.get("fr") or domain
+
     def _page(
         self, request: Request, template: str, status: int = 200, **values: Any
     ) -> HTMLResponse:
-        language = "en" if request.url.path.split("/")[1] == "en" else "fr"
+        language: Language = "en" if request.url.path.split("/")[1] == "en" else "fr"
         path = request.url.path.removeprefix("/en") if language == "en" else request.url.path
         content = self._templates.get_template(template).render(
             t=Words(language),
@@ -162,6 +178,7 @@ class Pages:
             other=path or "/" if language == "en" else f"/en{path}",
             canonical=f"{self._public_url}{path or '/'}",
             city=self._city,
+            domain_name=lambda domain: self._name(domain, language),
             public_url=self._public_url,
             **values,
         )

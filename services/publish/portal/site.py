@@ -16,7 +16,7 @@ from services.publish.portal import dcat
 from services.publish.portal.catalogue import Catalogue
 from services.publish.portal.downloads import CORS, Downloads, Objects
 from services.publish.portal.feeds import make_feed
-from services.publish.portal.pages import Pages
+from services.publish.portal.pages import DomainNames, Pages
 from shared import metrics
 
 READ = ["GET", "HEAD"]
@@ -29,11 +29,12 @@ def make_portal(
     *,
     public_url: str,
     city: str,
+    domains: DomainNames,
     page_size: int = dcat.PAGE,
 ) -> Starlette:
     """The public site. Nothing in it needs a script, a cookie or another host."""
     public_url = public_url.rstrip("/")
-    pages = Pages(catalogue, objects, public_url=public_url, city=city)
+    pages = Pages(catalogue, objects, public_url=public_url, city=city, domains=domains)
     downloads = Downloads(catalogue, objects)
     feeds = _Feeds(catalogue, public_url, city, page_size)
 

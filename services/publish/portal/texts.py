@@ -141,10 +141,18 @@ class Words:
         """`3 mars 2026`."""
         if isinstance(moment, str):
             moment = date.fromisoformat(moment[:10])
-        return format_date(moment, format="long", locale=self.language)
+        said = format_date(moment, format="long", locale=self.language)
+        # CLDR writes « 1 janvier ».
+        return f"1er{said[1:]}" if self.language == "fr" and said.startswith("1 ") else said
 
     def number(self, value: float) -> str:
         return format_decimal(value, locale=self.language)
+
+    def cell(self, value: object) -> str:
+        """A cell of the preview, as the files hold it; true and false in words."""
+        if isinstance(value, bool):
+            return (("faux", "vrai") if self.language == "fr" else ("false", "true"))[value]
+        return "" if value is None else str(value)
 
     def size(self, value: int) -> str:
         """`1,4 Mo`, `1.4 MB` (powers of 1000)."""
