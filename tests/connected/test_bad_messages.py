@@ -18,7 +18,8 @@ from shared.events import (
     Event,
     LedgerRow,
 )
-from tests.connected.town import Town, card
+from tests.cards import card
+from tests.connected.town import Town
 
 A = "id;places\nB1;3\nB2;4\n"
 TAKEN: tuple[type[Event], ...] = (

@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 
 from shared.events import DatasetChanged
-from tests.connected.town import Town, card, topics_of
+from tests.cards import card
+from tests.connected.town import Town, topics_of
 
 CELL = "canari-cellule-7431"
 HEADER = "canari-colonne-7431"

@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from shared.card import Card
-from tests.connected.town import Town, card
+from tests.cards import card
+from tests.connected.town import Town
 
 A = "id;places\nB1;3\nB2;4\n"
 B = "id;places\nB1;3\nB2;5\n"

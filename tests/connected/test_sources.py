@@ -7,7 +7,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from deploy.local.kafka import free_port
-from tests.connected.town import Town, card, eventually
+from tests.cards import card
+from tests.connected.town import Town, eventually
 
 A = "id;places\nB1;3\nB2;4\n"
 PUBLIC_A = "id,places\r\nB1,3\r\nB2,4\r\n"
