@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from types import TracebackType
 from typing import Literal
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+# Of these, warnings alone.
+LIBRARIES = ("aiokafka", "alembic", "asyncio", "faststream", "httpx", "sqlalchemy", "uvicorn")
 
 
 def configure(service: str, level: str = "info", fmt: Literal["json", "console"] = "json") -> None:
@@ -53,18 +53,9 @@ def configure(service: str, level: str = "info", fmt: Literal["json", "console"]
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Libraries: their warnings only. aiokafka's errors may quote a message's bytes.
-    for name in (
-        "aiokafka",
-        "alembic",
-        "faststream",
-        "uvicorn",
-        "uvicorn.access",
-        "httpx",
-        "sqlalchemy",
-    ):
+    for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("aiokafka").addFilter(_without_arguments)
+    handler.addFilter(_without_arguments)
 
 
 def _service(name: str) -> structlog.typing.Processor:
@@ -76,7 +67,9 @@ def _service(name: str) -> structlog.typing.Processor:
 
 
 def _without_arguments(record: logging.LogRecord) -> bool:
-    record.exc_info = None
+    """Of a library's line the template is kept: what is filled in may be a message's bytes."""
+    if record.name.partition(".")[0] in LIBRARIES:
+        record.args = ()
     return True
 
 
