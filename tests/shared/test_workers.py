@@ -1,0 +1,107 @@
+"""Worker processes: what they return, raise, and how they are ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from shared.failures import Quarantined
+from shared.messages import Reason
+from shared.workers import WorkerFailed, WorkerPool
+
+SECRET = "canari-7431"
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def stopped() -> None:
+    raise Quarantined(Reason(code="no_rows"), Reason(code="too_large", limit=3))
+
+
+def broken() -> None:
+    raise ValueError(SECRET)
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def greedy() -> int:
+    held = bytearray(400 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    signal.pause()
+    return len(held)
+
+
+def endless() -> None:
+    signal.pause()
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(
+        size=1,
+        modules=("tests.shared.test_workers",),
+        jobs=3,
+        memory_bytes=300 * 2**20,
+        seconds=2,
+    )
+    await pool.start()
+    yield pool
+    await pool.stop()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestPool:
+    """One pool for all: each failure leaves it fit for the next job."""
+
+    async def test_a_result(self, pool: WorkerPool) -> None:
+        """What the work returns."""
+        assert await pool.run(double, 21) == 42
+
+    async def test_a_failure_comes_back_with_its_reasons(self, pool: WorkerPool) -> None:
+        """Our failures cross the process border whole."""
+        with pytest.raises(Quarantined) as caught:
+            await pool.run(stopped)
+        assert [reason.code for reason in caught.value.reasons] == ["no_rows", "too_large"]
+        assert caught.value.reasons[1].limit == 3
+
+    async def test_a_defect_comes_back_without_its_text(self, pool: WorkerPool) -> None:
+        """Class and place; the text may quote a cell."""
+        with pytest.raises(WorkerFailed) as caught:
+            await pool.run(broken)
+        assert "ValueError at" in str(caught.value)
+        assert SECRET not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("work", "code", "detail"),
+        [
+            (killed, "worker_died", None),
+            (greedy, "resource_limit", "memory"),
+            (endless, "resource_limit", "time"),
+        ],
+    )
+    async def test_a_worker_that_is_ended(
+        self, pool: WorkerPool, work: object, code: str, detail: str | None
+    ) -> None:
+        """Dead, over its memory or its time: the data are stopped, the pool goes on."""
+        with pytest.raises(Quarantined) as caught:
+            await pool.run(work)  # type: ignore[arg-type]
+        reason = caught.value.reasons[0]
+        assert (reason.code, reason.detail) == (code, detail)
+        assert await pool.run(double, 1) == 2
+
+    async def test_workers_are_renewed(self, pool: WorkerPool) -> None:
+        """After so many jobs a fresh process works: nothing piles up for ever."""
+        seen = {await pool.run(pid) for _ in range(7)}
+        assert len(seen) >= 2
