@@ -20,7 +20,8 @@ class ParquetWriter:
     def __init__(self, out: CountingWriter, schema: pa.Schema, card: Card, release: str) -> None:
         self._out = out
         licence, address = LICENCES[card.licence or "lov2"]
-        facts = {
+        # In the file's own metadata: pyarrow leaves a schema's out when it does not store the schema.
+        self._facts = {
             "attribution": card.attribution or "",
             "dataset": card.dataset,
             "licence": licence,
@@ -28,10 +29,9 @@ class ParquetWriter:
             "release": release,
             "title": card.title["fr"],
         }
-        self._schema = schema.with_metadata(facts)
         self._writer = pq.ParquetWriter(
             pa.PythonFile(out, mode="w"),
-            self._schema,
+            schema,
             compression="zstd",
             compression_level=LEVEL,
             write_page_index=True,
@@ -39,9 +39,10 @@ class ParquetWriter:
         )
 
     def write(self, batch: pa.RecordBatch) -> None:
-        table = pa.Table.from_batches([batch.replace_schema_metadata(self._schema.metadata)])
+        table = pa.Table.from_batches([batch.replace_schema_metadata(None)])
         self._writer.write_table(table, row_group_size=ROW_GROUP)
 
     def close(self) -> None:
+        self._writer.add_key_value_metadata(self._facts)
         self._writer.close()
         self._out.close()
