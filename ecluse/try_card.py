@@ -11,7 +11,7 @@ from typing import Any, Literal
 from services.anonymize.anonymize_table import anonymize_table
 from services.anonymize.report_text import report_text
 from services.convert.convert_table import convert_table
-from services.ingest.source_to_table import source_to_table
+from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared.card import Card
 from shared.events import Stage
 from shared.failures import Quarantined
@@ -73,7 +73,7 @@ def try_card(card: Card, source: Path, out: Path) -> Trial:
 
 def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path) -> None:
     trial.stage = "ingest"
-    ingested = source_to_table(source, card, work / "table.parquet")
+    ingested = source_to_table(source, card, work / "table.parquet", ReadLimits())
     trial.rows, trial.quality = ingested.rows, ingested.quality
     types = {column.name: column.type for column in ingested.columns}
     # A column that the card does not name is a secret until a person has decided about it.

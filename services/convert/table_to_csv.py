@@ -39,11 +39,10 @@ class CsvWriter:
 
     def _write(self, batch: pl.DataFrame) -> None:
         batch.columns = self._headers_guarded
-        text = finite(batch).write_csv(
+        text = dated(finite(batch)).write_csv(
             include_header=self._first,
             line_terminator="\r\n",
             date_format="%Y-%m-%d",
-            datetime_format="%Y-%m-%dT%H:%M:%S%.f",
             time_format="%H:%M:%S",
         )
         self._first = False
@@ -55,6 +54,15 @@ def finite(batch: pl.DataFrame) -> pl.DataFrame:
     floats = [name for name, kind in batch.schema.items() if kind in (pl.Float32, pl.Float64)]
     return batch.with_columns(
         pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats
+    )
+
+
+def dated(batch: pl.DataFrame) -> pl.DataFrame:
+    """The batch with moments as ISO 8601 text; those in UTC say so."""
+    return batch.with_columns(
+        pl.col(name).dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{'Z' if kind.time_zone else ''}")
+        for name, kind in batch.schema.items()
+        if isinstance(kind, pl.Datetime)
     )
 
 

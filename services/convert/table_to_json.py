@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from services.convert.table_to_csv import finite
+from services.convert.table_to_csv import dated, finite
 from services.convert.written_file import CountingWriter
 
 
@@ -17,10 +17,8 @@ class JsonWriter:
 
     def write(self, batch: pl.DataFrame) -> None:
         times = [name for name, kind in batch.schema.items() if kind == pl.Time]
-        moments = [name for name, kind in batch.schema.items() if isinstance(kind, pl.Datetime)]
-        batch = finite(batch).with_columns(
-            *(pl.col(name).dt.to_string("%H:%M:%S") for name in times),
-            *(pl.col(name).dt.to_string("%Y-%m-%dT%H:%M:%S%.f") for name in moments),
+        batch = dated(finite(batch)).with_columns(
+            pl.col(name).dt.to_string("%H:%M:%S") for name in times
         )
         # A line break inside a text is escaped in JSON, so each one here ends a record.
         lines = batch.write_ndjson().encode().rstrip(b"\n").replace(b"\n", b",\n")

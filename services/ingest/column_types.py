@@ -1,201 +1,241 @@
-"""The types of columns: chosen from all rows, or declared; and the parsing of text into them.
+"""Readings: how the text of a column becomes typed values.
 
-A code keeps its leading zeros: what starts with 0, names itself a code, or has more than 18 digits
-stays text. Dates are day first, as in France; an empty cell is null and nothing else is.
+A `Reading` takes text to one Arrow type, all values or none; `read_each` takes what fits and says
+which values do not. Each has a fast path on text as programs write it, and a second look, on the
+distinct values only, at text as people write it.
+
+Numbers are float64, not decimals: every reader of Parquet and JSON knows doubles, up to 15
+significant digits print back as they came, and a column of mixed scales needs no common one. What
+float64 would round silently (an integer part of more than 15 digits) is not a number here.
+
+Dates are ISO 8601, or day, month, year as the French write them; month first is never guessed. Two
+digits of a year count as POSIX has it, 69 to 99 of the last century; the report warns of them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.card_parts import ColumnType
-
-_GROUPS = "[ \\x{00a0}\\x{202f}]"
-_WHOLE = f"(0|[1-9]\\d*|[1-9]\\d{{0,2}}({_GROUPS}\\d{{3}})+)"
-# SIREN and SIRET: numbers in form, codes in use, whatever the header says.
-ESTABLISHMENT = "^(\\d{9}|\\d{14})$"
-INTEGER = "^[+-]?(0|[1-9]\\d{0,17})$"
-GROUPED = f"^[+-]?[1-9]\\d{{0,2}}({_GROUPS}\\d{{3}}){{1,5}}$"
-POINT = f"^[+-]?({_WHOLE}(\\.\\d+)?|\\.\\d+)([eE][+-]?\\d{{1,3}})?$"
-COMMA = f"^[+-]?({_WHOLE}(,\\d+)?)$"
-BOOLEAN = "^(?i)(vrai|faux|true|false|oui|non)$"
-TRUE = "^(?i)(vrai|true|oui|1)$"
-ISO_DATE = "^\\d{4}-\\d{2}-\\d{2}$"
-FR_DATE = "^\\d{1,2}[/.-]\\d{1,2}[/.-](\\d{4}|\\d{2})$"
-DATETIME = "^\\d{4}-\\d{2}-\\d{2}[T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?(Z|[+-]\\d{2}:?\\d{2})?$"
-FR_DATETIME = "^\\d{1,2}[/.-]\\d{1,2}[/.-]\\d{4}[ T]\\d{1,2}[:h]\\d{2}(:\\d{2})?$"
-TIME = "^\\d{1,2}:\\d{2}(:\\d{2})?$"
-
-_CODE_WORDS = re.compile(
-    r"(^|[^a-z])(code|codes|insee|siren|siret|cp|postal|telephone|tel|fax|finess|uai|rna|nic|ape|naf"
-    r"|iris|epci|num(ero)?com|num(ero)?dep|numepci|matricule|reference|ref|id|identifiant|cog)"
-    r"([^a-z]|$)|^code|insee|siret|siren"
+from services.ingest.text_casts import (
+    MAX_DIGITS,
+    Cast,
+    cast_date,
+    cast_datetime,
+    cast_integer,
+    cast_iso_date,
+    cast_number,
+    cast_plain_integer,
+    cast_plain_number,
+    cast_time,
+    cast_words,
+    with_comma,
 )
+from services.ingest.text_tidying import (
+    tidy_any_decimal,
+    tidy_date,
+    tidy_date_markers,
+    tidy_declared,
+    tidy_plain,
+    tidy_time,
+    to_iso,
+    trim,
+    trim_markers,
+    ungroup,
+)
+from shared.card_parts import ColumnType, SchemaField
+
+ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "datetime": pa.timestamp("us"),
+    "time": pa.time32("ms"),
+}
+UTC = pa.timestamp("us", "UTC")
+Decimal = Literal[",", "."]
+
+BOOLEAN_WORDS = (("vrai", "faux"), ("true", "false"), ("oui", "non"))
+_TIME = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?"
+_ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_ISO_DATETIME = rf"^\d{{4}}-\d{{2}}-\d{{2}}[T ]{_TIME}$"
+_ISO_UTC = rf"^\d{{4}}-\d{{2}}-\d{{2}}[T ]{_TIME} ?(?:Z|[+-]\d{{2}}(?::?\d{{2}})?)$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """How the text of a column is read: its type and, for numbers and dates, which form."""
+    """`pattern` (RE2) is what a value looks like once `tidy` has rewritten it; `cast` reads an
+    array of such values, or gives None when one of them does not fit after all."""
 
     type: ColumnType
     arrow: pa.DataType
-    form: str
+    cast: Cast
+    tidy: Callable[[pa.Array], pa.Array]
+    pattern: str
+
+    def read(self, text: pa.Array) -> pa.Array | None:
+        """`text` (strings, null where empty) as values, or None if any of them does not fit."""
+        values = self.values(text)
+        if values is not None:
+            return values
+        coded = text.dictionary_encode()
+        distinct = self.values(self.tidy(coded.dictionary))
+        return None if distinct is None else distinct.take(coded.indices)
+
+    def values(self, text: pa.Array) -> pa.Array | None:
+        """As `read`, of text that needs no tidying."""
+        if text.null_count == len(text):
+            return pa.nulls(len(text), self.arrow)
+        return self.cast(text)
 
 
-STRING = Reading("string", pa.string(), "")
-READINGS: tuple[Reading, ...] = (
-    Reading("integer", pa.int64(), INTEGER),
-    Reading("integer", pa.int64(), GROUPED),
-    Reading("number", pa.float64(), POINT),
-    Reading("number", pa.float64(), COMMA),
-    Reading("boolean", pa.bool_(), BOOLEAN),
-    Reading("date", pa.date32(), ISO_DATE),
-    Reading("date", pa.date32(), FR_DATE),
-    Reading("datetime", pa.timestamp("us"), DATETIME),
-    Reading("datetime", pa.timestamp("us"), FR_DATETIME),
-    Reading("time", pa.time32("s"), TIME),
-)
-_FORMS: dict[str, str] = {
-    "integer": f"{INTEGER}|{GROUPED}",
-    "number": f"{POINT}|{COMMA}",
-    "boolean": "^(?i)(vrai|faux|true|false|oui|non|0|1)$",
-    "date": f"{ISO_DATE}|{FR_DATE}",
-    "datetime": f"{DATETIME}|{FR_DATETIME}|{ISO_DATE}|{FR_DATE}",
-    "time": TIME,
-}
+def read_each(reading: Reading, text: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """`text` as values, null where one does not fit, and which those are (None: there are none)."""
+    values = reading.read(text)
+    if values is not None:
+        return values, None
+    coded = text.dictionary_encode()
+    tidied = reading.tidy(coded.dictionary)
+    fits = pc.fill_null(pc.match_substring_regex(tidied, reading.pattern), True)
+    likely = pc.if_else(fits, tidied, pa.scalar(None, pa.string()))
+    distinct = _cast_apart(reading, likely)
+    bad = pc.and_(pc.is_valid(tidied), pc.is_null(distinct)).take(coded.indices)
+    return distinct.take(coded.indices), pc.fill_null(bad, False)
 
 
-class TypeChoice:
-    """Narrows what a column can be, batch after batch."""
-
-    def __init__(self, name: str) -> None:
-        self._left = [] if looks_like_code(name) else list(READINGS)
-        self._any = False
-        self._establishment = True
-
-    def see(self, column: pa.StringArray) -> None:
-        """Takes one batch of trimmed text into account."""
-        if not self._left or column.null_count == len(column):
-            return
-        self._any = True
-        if self._establishment:
-            matches = pc.match_substring_regex(column, ESTABLISHMENT)
-            self._establishment = bool(pc.all(matches, min_count=0).as_py())
-        self._left = [one for one in self._left if _fits(column, one)]
-
-    @property
-    def reading(self) -> Reading:
-        """What the whole column is: the narrowest reading that every value fits."""
-        if not self._left or not self._any or self._establishment:
-            return STRING
-        return self._left[0]
-
-
-def _fits(column: pa.StringArray, reading: Reading) -> bool:
-    if not pc.all(pc.match_substring_regex(column, reading.form), min_count=0).as_py():
-        return False
-    if reading.type in ("date", "datetime", "time"):
-        return not bool(pc.any(parse(column, reading)[1], min_count=0).as_py())
-    return True
-
-
-def looks_like_code(name: str) -> bool:
-    """Whether a header announces a code, whose digits are not a quantity."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return bool(_CODE_WORDS.search(plain))
-
-
-def declared_reading(kind: ColumnType) -> Reading:
-    """The reading of a declared type, in any of its forms."""
-    if kind == "string":
-        return STRING
-    arrow = next(one.arrow for one in READINGS if one.type == kind)
-    return Reading(kind, arrow, _FORMS[kind])
-
-
-def trimmed(column: pa.StringArray) -> pa.StringArray:
-    """The text without white space around it; what is then empty is null."""
-    text = pc.utf8_trim_whitespace(column)
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-
-
-def parse(column: pa.StringArray, reading: Reading) -> tuple[pa.Array, pa.BooleanArray]:
-    """The typed column, and which of its values do not fit (those are null in it)."""
-    if reading.type == "string":
-        return column, pa.array([False] * len(column))
-    matches = pc.fill_null(pc.match_substring_regex(column, reading.form), True)
-    fitting = pc.if_else(matches, column, pa.scalar(None, pa.string()))
-    try:
-        typed = _PARSERS[reading.type](fitting).cast(reading.arrow)
-    except pa.ArrowInvalid:
-        # A date such as 31/02: the batch is read value by value to find it.
-        typed = pa.array([_one(value, reading) for value in fitting.to_pylist()], reading.arrow)
-    bad = pc.and_(pc.is_valid(column), pc.is_null(typed))
-    return typed, bad
-
-
-def _one(value: str | None, reading: Reading) -> object:
-    if value is None:
-        return None
-    try:
-        return _PARSERS[reading.type](pa.array([value])).cast(reading.arrow)[0].as_py()
-    except pa.ArrowInvalid:
-        return None
-
-
-def _numbers(column: pa.StringArray) -> pa.Array:
-    bare = pc.replace_substring_regex(column, f"{_GROUPS}|^\\+", "")
-    return pc.replace_substring(bare, ",", ".")
-
-
-def _booleans(column: pa.StringArray) -> pa.Array:
-    return pc.match_substring_regex(column, TRUE)
-
-
-def _iso_dates(column: pa.StringArray) -> pa.Array:
-    """Text that starts with a date, that date in ISO form."""
-    text = pc.replace_substring_regex(column, r"^(\d)([/.-])", r"0\1\2")
-    text = pc.replace_substring_regex(text, r"^(\d\d)([/.-])(\d)([/.-])", r"\1\2" + r"0\3\4")
-    text = pc.replace_substring_regex(text, r"^(\d\d)[/.-](\d\d)[/.-](\d{4})", r"\3-\2-\1")
-    century = str(dt.date.today().year // 100)  # noqa: DTZ011 - the century is enough
-    text = pc.replace_substring_regex(
-        text, r"^(\d\d)[/.-](\d\d)[/.-]([0-6]\d)$", rf"{century}\3-\2-\1"
+def _cast_apart(reading: Reading, text: pa.Array) -> pa.Array:
+    """`cast`, with null for what looks right and is not, such as 30 February."""
+    values = reading.values(text)
+    if values is not None:
+        return values
+    if len(text) == 1:
+        return pa.nulls(1, reading.arrow)
+    half = len(text) // 2
+    return pa.concat_arrays(
+        [_cast_apart(reading, text.slice(0, half)), _cast_apart(reading, text.slice(half))]
     )
-    return pc.replace_substring_regex(text, r"^(\d\d)[/.-](\d\d)[/.-]([7-9]\d)$", r"19\3-\2-\1")
 
 
-def _dates(column: pa.StringArray) -> pa.Array:
-    return _iso_dates(column).cast(pa.date32())
+_DIGITS = rf"^-?\d{{1,{MAX_DIGITS}}}$"
+_DOT = r"^-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_COMMA = _DOT.replace(r"\.", ",")
 
 
-def _datetimes(column: pa.StringArray) -> pa.Array:
-    text = pc.replace_substring_regex(_iso_dates(column), r"^(\S{10})[ T](\d):", r"\1 0\2:")
-    text = pc.replace_substring_regex(text, r"(\d)h(\d)", r"\1:\2")
-    zoned = pc.match_substring_regex(text, r"(Z|[+-]\d{2}:?\d{2})$")
-    if pc.any(zoned, min_count=0).as_py() and not pc.all(zoned, min_count=0).as_py():
-        raise pa.ArrowInvalid("some have a time zone, some have none")
-    if pc.any(zoned, min_count=0).as_py():
-        return text.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-    return text.cast(pa.timestamp("us"))
+def _blank_to_null(text: pa.Array) -> pa.Array:
+    blank = pc.utf8_is_space(text)
+    if not pc.any(blank).as_py():
+        return text
+    return pc.if_else(blank, pa.scalar(None, pa.string()), text)
 
 
-def _times(column: pa.StringArray) -> pa.Array:
-    text = pc.replace_substring_regex(column, r"^(\d):", r"0\1:")
-    return pc.replace_substring_regex(text, r"^(\d\d:\d\d)$", r"\1:00").cast(pa.time32("s"))
+STRING = Reading("string", pa.string(), _blank_to_null, trim, "")
+# A column of nulls and null markers alone.
+NOTHING = Reading("string", pa.string(), trim_markers, trim, "")
+INTEGER = Reading("integer", pa.int64(), cast_plain_integer, tidy_plain, _DIGITS)
+NUMBER_DOT = Reading("number", pa.float64(), cast_plain_number, tidy_plain, _DOT)
+NUMBER_COMMA = Reading("number", pa.float64(), with_comma(cast_plain_number), tidy_plain, _COMMA)
+DATE = Reading("date", pa.date32(), cast_date, tidy_date_markers, _ISO_DATE)
+DATETIME = Reading(
+    "datetime", pa.timestamp("us"), cast_datetime(pa.timestamp("us"), 16), tidy_date_markers,
+    _ISO_DATETIME,
+)  # fmt: skip
+DATETIME_UTC = Reading("datetime", UTC, cast_datetime(UTC, 17), tidy_date_markers, _ISO_UTC)
+TIME = Reading("time", pa.time32("ms"), cast_time, trim_markers, rf"^{_TIME}$")
+BOOLEANS = tuple(
+    Reading("boolean", pa.bool_(), cast_words((yes,), (no,)), trim_markers, f"(?i)^(?:{yes}|{no})$")
+    for yes, no in BOOLEAN_WORDS
+)
+
+_TRUE = (*(yes for yes, _ in BOOLEAN_WORDS), "1")
+_FALSE = (*(no for _, no in BOOLEAN_WORDS), "0")
+_DECLARED: dict[ColumnType, Reading] = {
+    "string": STRING,
+    "integer": Reading("integer", pa.int64(), cast_integer, tidy_declared, _DIGITS),
+    "number": Reading("number", pa.float64(), cast_number, tidy_any_decimal, _DOT),
+    "boolean": Reading(
+        "boolean", pa.bool_(), cast_words(_TRUE, _FALSE), trim,
+        f"(?i)^(?:{'|'.join(_TRUE + _FALSE)})$",
+    ),
+    "date": replace(DATE, tidy=tidy_date),
+    "datetime": replace(DATETIME, tidy=tidy_date),
+    "time": replace(TIME, tidy=tidy_time),
+}  # fmt: skip
 
 
-_PARSERS: dict[str, Callable[[pa.StringArray], pa.Array]] = {
-    "integer": _numbers,
-    "number": _numbers,
-    "boolean": _booleans,
-    "date": _dates,
-    "datetime": _datetimes,
-    "time": _times,
-}
+def declared_reading(field: SchemaField, decimal: Decimal | None) -> Reading:
+    """How a column is read whose type the schema declares.
+
+    More is taken for a value than where the type must be guessed: leading zeros and units of
+    numbers, 0 and 1 of booleans, 14h30. A `format` such as %d/%m/%Y admits that form alone.
+    Raises ValueError when that format is none.
+    """
+    if field.type in ("date", "datetime", "time") and (field.format or "").startswith("%"):
+        return _formatted(field.type, field.format or "")
+    reading = _DECLARED[field.type]
+    if field.type == "number" and decimal == ",":
+        return replace(reading, cast=with_comma(cast_number), tidy=tidy_declared, pattern=_COMMA)
+    if field.type == "number" and decimal == ".":
+        return replace(reading, tidy=tidy_declared)
+    return reading
+
+
+def with_zone(reading: Reading) -> Reading:
+    """The same for moments that name their offset from UTC, kept in UTC."""
+    return replace(reading, arrow=UTC, cast=cast_datetime(UTC, 17), pattern=_ISO_UTC)
+
+
+def _formatted(type_: ColumnType, form: str) -> Reading:
+    _moment(dt.datetime(2001, 2, 3, 4, 5, 6, tzinfo=dt.UTC).strftime(form), form)
+    if (type_, form) == ("date", "%Y-%m-%d"):
+        return replace(DATE, cast=cast_iso_date, tidy=trim)
+    arrow = UTC if type_ == "datetime" and "%z" in form else ARROW_TYPES[type_]
+
+    def cast(text: pa.Array) -> pa.Array | None:
+        coded = text.dictionary_encode()
+        try:
+            moments = [
+                None if value is None else _moment(value, form)
+                for value in coded.dictionary.to_pylist()
+            ]
+        except ValueError:
+            return None
+        part = {"date": dt.datetime.date, "time": dt.datetime.time}.get(type_)
+        values = [part(m) if part and m else m for m in moments]
+        return pa.array(values, arrow).take(coded.indices)
+
+    return Reading(type_, arrow, cast, trim, "")
+
+
+def _moment(text: str, form: str) -> dt.datetime:
+    return dt.datetime.strptime(text, form)  # noqa: DTZ007 - local time stays local
+
+
+_CLASSES = (
+    ("integer", _DIGITS),
+    ("long_integer", r"^-?\d+$"),
+    ("number", _DOT),
+    ("number", _COMMA),
+    ("date", _ISO_DATE),
+    ("datetime", _ISO_DATETIME),
+    ("datetime_with_zone", _ISO_UTC),
+    ("time", rf"^{_TIME}$"),
+    ("boolean", f"(?i)^(?:{'|'.join(_TRUE[:-1] + _FALSE[:-1])})$"),
+)
+
+
+def classes(text: pa.Array) -> list[str]:
+    """The class of each value, for reports: what it looks like, never what it is."""
+    tidied = to_iso(ungroup(trim(text)))
+    found = ["text"] * len(text)
+    for name, pattern in reversed(_CLASSES):
+        for at, matches in enumerate(pc.match_substring_regex(tidied, pattern).to_pylist()):
+            if matches:
+                found[at] = name
+    return found

@@ -1,249 +1,242 @@
-"""From a source file to one typed, validated Parquet table."""
+"""From a source file to one typed, validated table.
+
+The file is read twice: once to settle each column's type on all of its rows, once to convert, check
+and write them. Memory stays flat; the same file under the same card gives the same bytes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from services.ingest.column_types import (
-    Reading,
-    TypeChoice,
-    declared_reading,
-    parse,
-    trimmed,
-)
-from services.ingest.detect_format import ReadLimits, detect_format
-from services.ingest.text_source import TextSource
-from services.ingest.validate_table import Findings, check_batch, uniqueness
-from services.ingest.xlsx_source import XlsxSource
+from services.ingest.column_types import classes
+from services.ingest.csv_to_table import CsvTable
+from services.ingest.detect_format import detect_format
+from services.ingest.findings import Findings
+from services.ingest.header_names import declared_names, match_columns
+from services.ingest.parallel_columns import ColumnThreads, ahead
+from services.ingest.profile_columns import ColumnProfile
+from services.ingest.read_limits import MIB, ReadLimits
+from services.ingest.settle_types import ReadColumn, settle_types
+from services.ingest.source_table import Ordinals, SourceTable
+from services.ingest.validate_table import TableRules
+from services.ingest.xlsx_to_table import XlsxTable
 from shared.card import Card
-from shared.card_parts import SchemaField
+from shared.card_parts import ColumnType
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-ROW_GROUP = 100_000
-
 __all__ = ["Column", "IngestedTable", "ReadLimits", "source_to_table"]
 
+ROW_GROUP_ROWS = 131_072
+ROW_GROUP_BYTES = 32 * MIB
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table. The name of one that is not declared stays in the raw zone."""
+    """A column of the table. One that is not `declared` keeps its name from reports and events."""
 
     name: str
-    type: str
+    type: ColumnType
     declared: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IngestedTable:
-    """The table at `out`: rows, columns, a quality report without values, bytes and checksum."""
+    """The Parquet file written, and the report about it, which holds no name undeclared and no
+    value. `bytes` and `sha256` are those of the file."""
 
     rows: int
     columns: tuple[Column, ...]
-    quality: dict[str, object]
+    quality: dict[str, Any]
     bytes: int
     sha256: str
 
 
-def source_to_table(
-    source: Path,
-    card: Card,
-    out: Path,
-    limits: ReadLimits = ReadLimits(),  # noqa: B008 - frozen
-) -> IngestedTable:
-    """Reads `source` twice: once to settle every column's type on all rows, once to write.
+def source_to_table(source: Path, card: Card, out: Path, limits: ReadLimits) -> IngestedTable:
+    """Reads `source` (CSV or XLSX, by its content) under `card` and writes `out` (Parquet, zstd).
 
-    Raises Quarantined with what is wrong, by declared column or position and line.
+    Columns keep the source's order. Types: the schema's where it declares them, else those that
+    all values allow (`infer_types`). With `quality: {errors: warn}` in the card, values that break
+    a rule of the schema pass and are listed in the report; values of another type never do.
+
+    Raises Quarantined, at most 100 reasons of each code, `out` then removed.
     """
-    found = detect_format(source, limits)
-    if card.source.format and card.source.format != found:
-        raise Quarantined(Reason(code="format_mismatch", expected=card.source.format, found=found))
-    read: TextSource | XlsxSource
-    if found == "csv":
-        read = TextSource(source, out.with_suffix(".utf8"), card.source, limits)
+    try:
+        return _ingest(source, card, out, limits)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+
+
+def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits) -> IngestedTable:
+    names = tuple(declared_names(card))
+    table: SourceTable
+    if detect_format(source, card.source.format, limits) == "csv":
+        table = CsvTable(source, card.source, names, limits)
     else:
-        read = XlsxSource(source, card.source, limits)
-    names, fields = _match_headers(read.names, card)
-    readings, rows = _settle_types(read, names, fields)
-    if rows == 0:
-        raise Quarantined(Reason(code="no_rows"))
-    writer = _Writer(read, names, fields, readings, card, out, limits)
-    return writer.write()
-
-
-def _match_headers(given: Sequence[str], card: Card) -> tuple[list[str], list[SchemaField | None]]:
-    """The columns' names as the card writes them, and their fields of the schema.
-
-    A header equals a declared name as it is, else without regard to case and width if only one does.
-    """
-    for position, name in enumerate(given, start=1):
-        if not name:
-            raise Quarantined(Reason(code="header_empty", position=position))
-    fields = {field.name: field for field in card.table_schema.fields} if card.table_schema else {}
-    declared = dict.fromkeys([*fields, *card.privacy.columns])
-    folded: dict[str, list[str]] = {}
-    for name in declared:
-        folded.setdefault(_fold(name), []).append(name)
-    names = []
-    for name in given:
-        alike = folded.get(_fold(name), [])
-        taken = name not in declared and len(alike) == 1 and alike[0] not in given
-        names.append(alike[0] if taken else name)
-    for position, name in enumerate(names, start=1):
-        if names.index(name) != position - 1:
-            raise Quarantined(Reason(code="header_twice", position=position))
-    missing = [name for name in fields if name not in names]
-    if missing:
-        raise Quarantined(*(Reason(code="column_missing", column=name) for name in missing))
-    return names, [fields.get(name) for name in names]
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
-def _settle_types(
-    read: TextSource | XlsxSource, names: list[str], fields: list[SchemaField | None]
-) -> tuple[list[Reading], int]:
-    choices = [
-        None if field else TypeChoice(name) for name, field in zip(names, fields, strict=True)
-    ]
+        table = XlsxTable(source, card.source, names, limits)
+    named, warnings = match_columns(table.headers, card)
+    key = card.table_schema.primary_key if card.table_schema else ()
+    mismatches, broken = Findings(limits.reasons), Findings(limits.reasons)
     rows = 0
-    for batch in read.batches():
-        rows += len(batch[0])
-        for choice, column in zip(choices, batch, strict=True):
-            if choice:
-                choice.see(trimmed(column))
+    with ColumnThreads() as threads:
+        settled = settle_types(table, named, card.source.decimal, threads)
+        columns = settled.columns
+        rules = TableRules([(column.named, column.reading) for column in columns], key, limits)
+        profiles = [ColumnProfile() for _ in columns]
+        with _RowGroups(out, [(c.named.name, c.reading.arrow) for c in columns]) as writer:
+            for batch in ahead(table.batches(settled.plain)):
+                raws = [batch.columns[column.named.position - 1] for column in columns]
+                read = threads.map(_read_column, zip(columns, profiles, raws, strict=True))
+                for column, raw, (_, bad) in zip(columns, raws, read, strict=True):
+                    if bad is not None:
+                        _note_mismatches(mismatches, column, raw, batch.ordinals, bad)
+                values = [value for value, _ in read]
+                texts = [
+                    column.text(raw) if rules.needs_text(at) else None
+                    for at, (column, raw) in enumerate(zip(columns, raws, strict=True))
+                ]
+                rules.check(batch.ordinals, values, texts, broken)
+                rows += batch.rows
+                if not mismatches:
+                    writer.write(values)
+    if rows == 0:
+        raise Quarantined(Reason(code="no_rows", detail="header_only"))
+    rules.finish(broken)
+    blocking = mismatches.reasons(table.lines)
+    rule_reasons = broken.reasons(table.lines)
+    if blocking or (rule_reasons and card.quality.errors == "block"):
+        raise Quarantined(*blocking, *(rule_reasons if card.quality.errors == "block" else ()))
+    warnings = (*_short_years(columns, profiles), *warnings)
+    warnings = (*table.warnings, *settled.warnings, *warnings, *_dropped(table), *rule_reasons)
+    size, digest = _weighed(out)
+    quality = _report(table, columns, profiles, rows, warnings)
+    kept = tuple(Column(c.named.name, c.reading.type, c.named.declared) for c in columns)
+    return IngestedTable(rows, kept, quality, size, digest)
+
+
+def _read_column(
+    work: tuple[ReadColumn, ColumnProfile, pa.Array],
+) -> tuple[pa.Array, pa.Array | None]:
+    column, profile, raw = work
+    values, bad = column.read(raw)
+    profile.feed(values, raw)
+    return values, bad
+
+
+def _note_mismatches(
+    findings: Findings, column: ReadColumn, raw: pa.Array, ordinals: Ordinals, bad: pa.Array
+) -> None:
+    findings.add(
+        "type_mismatch",
+        column.named,
+        ordinals[bad.to_numpy(zero_copy_only=False)],
+        expected=column.reading.type,
+        found=lambda n: classes(column.text(raw.filter(bad)).slice(0, n)),
+    )
+
+
+def _dropped(table: SourceTable) -> list[Reason]:
+    counts = {"rows_empty": table.dropped.empty, "header_repeated": table.dropped.header}
+    return [Reason(code=code, count=count) for code, count in counts.items() if count]
+
+
+def _short_years(columns: Sequence[ReadColumn], profiles: Sequence[ColumnProfile]) -> list[Reason]:
     return [
-        declared_reading(field.type) if field else choice.reading  # type: ignore[union-attr]  # one of both
-        for field, choice in zip(fields, choices, strict=True)
-    ], rows
+        column.named.reason("years_short", count=profile.short_years)
+        for column, profile in zip(columns, profiles, strict=True)
+        if profile.short_years
+    ]
 
 
-class _Writer:
-    """The second reading: parses, checks and writes."""
+def _report(
+    table: SourceTable,
+    columns: Sequence[ReadColumn],
+    profiles: Sequence[ColumnProfile],
+    rows: int,
+    warnings: Sequence[Reason],
+) -> dict[str, Any]:
+    """The quality report, JSON-compatible: codes, counts, positions, declared names."""
+    return {
+        "rows": rows,
+        "source": {name: value for name, value in asdict(table.facts).items() if value is not None},
+        "columns": [
+            {
+                "position": column.named.position,
+                "name": column.named.name if column.named.declared else None,
+                "declared": column.named.declared,
+                "type": column.reading.type,
+                **profile.facts(),
+            }
+            for column, profile in zip(columns, profiles, strict=True)
+        ],
+        "warnings": [reason.model_dump(exclude_none=True) for reason in warnings],
+    }
 
-    def __init__(
+
+def _weighed(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _RowGroups:
+    """Writes batches as Parquet row groups, in a thread of its own, one group ahead at most."""
+
+    def __init__(self, out: Path, columns: Sequence[tuple[str, pa.DataType]]) -> None:
+        self._schema = pa.schema(columns)
+        self._writer = pq.ParquetWriter(
+            out, self._schema, compression="zstd", compression_level=3, version="2.6"
+        )
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
+        self._writing: Future[None] | None = None
+        self._held: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    def __enter__(self) -> _RowGroups:
+        return self
+
+    def __exit__(
         self,
-        read: TextSource | XlsxSource,
-        names: list[str],
-        fields: list[SchemaField | None],
-        readings: list[Reading],
-        card: Card,
-        out: Path,
-        limits: ReadLimits,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
-        self._read, self._names, self._fields = read, names, fields
-        self._readings, self._card, self._out = readings, card, out
-        self._wrong, self._rules = Findings(limits.reasons), Findings(limits.reasons)
-        self._keys = uniqueness(card.table_schema) if card.table_schema else []
-        self._nulls: Counter[str] = Counter()
-        self._lengths: dict[str, tuple[int, int]] = {}
-        self._rows = 0
+        try:
+            if kind is None:
+                self._flush()
+                self._wait()
+        finally:
+            self._pool.shutdown()
+            self._writer.close()
 
-    def write(self) -> IngestedTable:
-        schema = pa.schema(
-            [pa.field(n, r.arrow) for n, r in zip(self._names, self._readings, strict=True)]
-        )
-        pending: list[pa.RecordBatch] = []
-        with pq.ParquetWriter(self._out, schema, compression="zstd") as writer:
-            for batch in self._read.batches():
-                pending.append(pa.record_batch(self._columns(batch), schema=schema))
-                if sum(len(one) for one in pending) >= ROW_GROUP:
-                    writer.write_table(pa.Table.from_batches(pending, schema))
-                    pending.clear()
-            if pending:
-                writer.write_table(pa.Table.from_batches(pending, schema))
-        self._check()
-        with self._out.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-        return IngestedTable(
-            rows=self._rows,
-            columns=tuple(self._described()),
-            quality=self._report(),
-            bytes=self._out.stat().st_size,
-            sha256=digest.hexdigest(),
+    def write(self, values: Sequence[pa.Array]) -> None:
+        batch = pa.RecordBatch.from_arrays(list(values), schema=self._schema)
+        self._held.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        group = pa.Table.from_batches(self._held, self._schema)
+        self._held, self._rows, self._bytes = [], 0, 0
+        self._wait()
+        self._writing = self._pool.submit(
+            self._writer.write_table, group, row_group_size=group.num_rows
         )
 
-    def _columns(self, batch: list[pa.StringArray]) -> list[pa.Array]:
-        start = self._rows
-
-        def line(row: int) -> int:
-            return self._read.line(start + row)
-
-        typed: dict[str, pa.Array] = {}
-        for name, field, reading, text in zip(
-            self._names, self._fields, self._readings, batch, strict=True
-        ):
-            bare = trimmed(text)
-            column, bad = parse(bare, reading)
-            typed[name] = column
-            self._nulls[name] += column.null_count
-            self._measure(name, bare)
-            if field is None:
-                continue
-            lines = [line(n) for n, wrong in enumerate(bad.to_pylist()) if wrong]
-            if lines:
-                self._wrong.add("type_mismatch", field, lines, expected=reading.type, found="text")
-            check_batch(column, bare, field, line, self._rules)
-        for key, names in self._keys:
-            key.see([typed[name] for name in names])
-        self._rows += len(batch[0])
-        return list(typed.values())
-
-    def _measure(self, name: str, text: pa.StringArray) -> None:
-        found = pc.min_max(pc.utf8_length(text)).as_py()
-        if found["min"] is not None:
-            low, high = self._lengths.get(name, (found["min"], found["max"]))
-            self._lengths[name] = (min(low, found["min"]), max(high, found["max"]))
-
-    def _check(self) -> None:
-        for key, _ in self._keys:
-            if rows := key.repeated():
-                self._rules.add(key.code, key.field, [self._read.line(row) for row in rows])
-        if self._wrong.reasons:
-            raise Quarantined(*self._wrong.reasons)
-        if self._rules.reasons and self._card.quality.errors == "block":
-            raise Quarantined(*self._rules.reasons)
-
-    def _described(self) -> list[Column]:
-        known = set(self._card.privacy.columns) | {f.name for f in self._fields if f}
-        return [
-            Column(name, reading.type, name in known)
-            for name, reading in zip(self._names, self._readings, strict=True)
-        ]
-
-    def _report(self) -> dict[str, object]:
-        read = self._read
-        columns = []
-        for position, column in enumerate(self._described(), start=1):
-            low, high = self._lengths.get(column.name, (0, 0))
-            columns.append(
-                {
-                    "name": column.name if column.declared else None,
-                    "position": position,
-                    "type": column.type,
-                    "nulls": self._nulls[column.name],
-                    "shortest": low,
-                    "longest": high,
-                }
-            )
-        text = read.dialect if isinstance(read, TextSource) else None
-        return {
-            "rows": self._rows,
-            "columns": columns,
-            "format": "csv" if text else "xlsx",
-            "encoding": text.encoding if text else None,
-            "delimiter": text.delimiter if text else None,
-            "header": text.header if text else read.line(0) - 1,
-            "warnings": [one.model_dump(exclude_none=True) for one in self._rules.reasons],
-        }
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None

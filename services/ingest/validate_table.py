@@ -1,121 +1,166 @@
-"""Checks typed columns against the card's Table Schema (Data Package v2), on all rows.
+"""Checks typed rows against the card's Table Schema, all of them.
 
-Findings carry code, declared column, line and count; never a value.
+Rules of Data Package v2: required, unique, enum, pattern (the whole value, RE2, so that no pattern
+can run away), minimum, maximum and their exclusive forms, minLength, maxLength, primaryKey.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.card_parts import SchemaField, TableSchema
-from shared.messages import Reason
+from services.ingest.column_types import Reading
+from services.ingest.findings import Findings
+from services.ingest.header_names import NamedColumn
+from services.ingest.read_limits import ReadLimits
+from services.ingest.source_table import Ordinals
+from services.ingest.unique_values import UniqueValues
+from shared.card_parts import SchemaField
+from shared.failures import Quarantined
+
+_BOUNDS: dict[str, tuple[str, Callable[[pa.Array, pa.Scalar], pa.Array]]] = {
+    "minimum": ("minimum", pc.less),
+    "maximum": ("maximum", pc.greater),
+    "exclusiveMinimum": ("minimum", pc.less_equal),
+    "exclusiveMaximum": ("maximum", pc.greater_equal),
+}
+_LENGTHS: dict[str, tuple[str, Callable[[pa.Array, pa.Scalar], pa.Array]]] = {
+    "minLength": ("too_short", pc.less),
+    "maxLength": ("too_long", pc.greater),
+}
 
 
-class Findings:
-    """What was found wrong: the first of each kind by line, the rest as a count."""
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """`broken` gives, of typed values and their text, true where the rule is broken."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._counts: dict[tuple[str, str], int] = {}
-        self._first: list[Reason] = []
+    code: str
+    expected: str | None
+    broken: Callable[[pa.Array, pa.Array], pa.Array]
+    limit: int | None = None
 
-    def add(self, code: str, field: SchemaField, lines: list[int], **facts: Any) -> None:
-        """Adds the lines where one rule of one column does not hold."""
-        key = (code, field.name)
-        before = self._counts.get(key, 0)
-        self._counts[key] = before + len(lines)
-        room = max(0, self._most - before)
-        self._first += [
-            Reason(code=code, column=field.name, line=line, **facts) for line in lines[:room]
+
+class TableRules:
+    """The schema's rules over the columns that are there. Feed batches, then ask for the rest.
+
+    Raises Quarantined(`constraint_unreadable`) at once for a rule that makes no sense.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[tuple[NamedColumn, Reading]],
+        primary_key: Sequence[str],
+        limits: ReadLimits,
+    ) -> None:
+        self._columns = columns
+        self._rules = [
+            (at, _rules(column, column.field, reading))
+            for at, (column, reading) in enumerate(columns)
+            if column.field is not None
         ]
+        self._unique = {
+            at: UniqueValues(limits.unique_rows)
+            for at, (column, _) in enumerate(columns)
+            if column.field is not None and column.field.constraints.get("unique") is True
+        }
+        places = {column.name: at for at, (column, _) in enumerate(columns) if column.declared}
+        self._key = [places[name] for name in primary_key if name in places]
+        self._keys = UniqueValues(limits.unique_rows) if self._key else None
 
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """The findings, each with the count of its kind in its column."""
-        return tuple(
-            one.model_copy(update={"count": self._counts[one.code, one.column or ""]})
-            for one in self._first
+    def needs_text(self, at: int) -> bool:
+        """Whether a rule looks at how the column's values, other than strings, are written."""
+        column, reading = self._columns[at]
+        written = {"pattern", *_LENGTHS}
+        return (
+            column.field is not None
+            and reading.type != "string"
+            and not written.isdisjoint(column.field.constraints)
         )
 
+    def check(
+        self,
+        ordinals: Ordinals,
+        values: Sequence[pa.Array],
+        texts: Sequence[pa.Array | None],
+        findings: Findings,
+    ) -> None:
+        """Adds to `findings` what breaks a rule in this batch."""
+        for at, rules in self._rules:
+            text = texts[at] if texts[at] is not None else values[at]
+            for rule in rules:
+                broken = pc.fill_null(rule.broken(values[at], text), False)
+                if pc.any(broken).as_py():
+                    rows = ordinals[broken.to_numpy(zero_copy_only=False)]
+                    column = self._columns[at][0]
+                    findings.add(rule.code, column, rows, expected=rule.expected, limit=rule.limit)
+        for at, unique in self._unique.items():
+            unique.feed(ordinals, [values[at]])
+        if self._keys is not None:
+            self._keys.feed(ordinals, [values[at] for at in self._key])
+            for at in self._key:
+                empty = ordinals[pc.is_null(values[at]).to_numpy(zero_copy_only=False)]
+                findings.add("value_missing", self._columns[at][0], empty, expected="primaryKey")
 
-class Uniqueness:
-    """Whether keys come once: 64-bit hashes of all rows, compared at the end."""
-
-    def __init__(self, field: SchemaField, code: str) -> None:
-        self.field, self.code = field, code
-        self._hashes: list[np.ndarray[Any, np.dtype[np.uint64]]] = []
-
-    def see(self, columns: list[pa.Array]) -> None:
-        frame = pd.DataFrame({str(n): column.to_pandas() for n, column in enumerate(columns)})
-        hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-        self._hashes.append(hashes.astype(np.uint64))
-
-    def repeated(self) -> list[int]:
-        """The rows (from 0) whose key an earlier row has."""
-        if not self._hashes:
-            return []
-        return [
-            int(n) for n in np.flatnonzero(pd.Series(np.concatenate(self._hashes)).duplicated())
-        ]
-
-
-def uniqueness(schema: TableSchema) -> list[tuple[Uniqueness, tuple[str, ...]]]:
-    """The keys that the schema asks to come once, and their columns."""
-    fields = {field.name: field for field in schema.fields}
-    keys: list[tuple[Uniqueness, tuple[str, ...]]] = [
-        (Uniqueness(field, "not_unique"), (field.name,))
-        for field in schema.fields
-        if field.constraints.get("unique")
-    ]
-    known = tuple(name for name in schema.primary_key if name in fields)
-    if known:
-        keys.append((Uniqueness(fields[known[0]], "key_repeated"), known))
-    return keys
+    def finish(self, findings: Findings) -> None:
+        """Adds what only the whole table can show: values that occur twice."""
+        for at, unique in self._unique.items():
+            findings.add("not_unique", self._columns[at][0], unique.repeated())
+        if self._keys is not None:
+            column = self._columns[self._key[0]][0] if len(self._key) == 1 else None
+            findings.add("key_repeated", column, self._keys.repeated())
 
 
-def check_batch(
-    column: pa.Array,
-    text: pa.StringArray,
-    field: SchemaField,
-    line: Callable[[int], int],
-    findings: Findings,
-) -> None:
-    """Checks one batch of a column against its field's constraints."""
-
-    def report(code: str, bad: pa.BooleanArray, **facts: Any) -> None:
-        rows = np.flatnonzero(pc.fill_null(bad, False).to_numpy(zero_copy_only=False))
-        if len(rows):
-            findings.add(code, field, [line(int(row)) for row in rows], **facts)
-
-    rules = field.constraints
-    if rules.get("required"):
-        report("value_missing", pc.is_null(column))
-    if isinstance(rules.get("enum"), list):
-        allowed = pa.array([str(value) for value in rules["enum"]])
-        report("not_in_list", pc.and_(pc.is_valid(text), pc.invert(pc.is_in(text, allowed))))
-    if isinstance(rules.get("pattern"), str):
-        report("pattern", pc.invert(_matches(text, rules["pattern"])), expected=rules["pattern"])
-    if field.type == "string":
-        lengths = pc.utf8_length(text)
-        if isinstance(rules.get("minLength"), int):
-            report("too_short", pc.less(lengths, rules["minLength"]), limit=rules["minLength"])
-        if isinstance(rules.get("maxLength"), int):
-            report("too_long", pc.greater(lengths, rules["maxLength"]), limit=rules["maxLength"])
-    for name, compare in (("minimum", pc.less), ("maximum", pc.greater)):
-        if name in rules and field.type not in ("string", "boolean"):
-            bound = pa.scalar(str(rules[name])).cast(column.type)
-            report(name, compare(column, bound), expected=str(rules[name]))
+def _rules(column: NamedColumn, field: SchemaField, reading: Reading) -> list[_Rule]:
+    rules = []
+    for name, wanted in field.constraints.items():
+        try:
+            rule = _rule(name, wanted, reading)
+        except (TypeError, ValueError, OverflowError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise Quarantined(column.reason("constraint_unreadable", expected=name)) from None
+        if rule is not None:
+            rules.append(rule)
+    return rules
 
 
-def _matches(text: pa.StringArray, pattern: str) -> pa.BooleanArray:
-    # RE2 runs in linear time, whatever the pattern (regular expression denial of service).
-    try:
-        return pc.fill_null(pc.match_substring_regex(text, f"^(?:{pattern})$"), True)
-    except pa.ArrowInvalid:
-        return pa.array([True] * len(text))
+def _rule(name: str, wanted: object, reading: Reading) -> _Rule | None:
+    if name == "required":
+        return _Rule("value_missing", None, lambda v, _: pc.is_null(v)) if wanted is True else None
+    if name == "enum":
+        if not isinstance(wanted, list | tuple):
+            raise TypeError
+        allowed = pa.concat_arrays([_typed(value, reading) for value in wanted])
+        return _Rule(
+            "not_in_list",
+            None,
+            lambda v, _: pc.and_(pc.is_valid(v), pc.invert(pc.is_in(v, allowed))),
+        )
+    if name == "pattern":
+        if not isinstance(wanted, str):
+            raise TypeError
+        pattern = f"^(?:{wanted})$"
+        pc.match_substring_regex(pa.array([""]), pattern)
+        return _Rule(
+            "pattern", wanted, lambda _, t: pc.invert(pc.match_substring_regex(t, pattern))
+        )
+    if name in _BOUNDS:
+        code, beyond = _BOUNDS[name]
+        bound = _typed(wanted, reading)[0]
+        return _Rule(code, str(wanted), lambda v, _: beyond(v, bound))
+    if name in _LENGTHS:
+        code, beyond = _LENGTHS[name]
+        length = int(str(wanted))
+        bound = pa.scalar(length, pa.int32())
+        return _Rule(code, None, lambda _, t: beyond(pc.utf8_length(t), bound), length)
+    return None
+
+
+def _typed(value: object, reading: Reading) -> pa.Array:
+    """A value of the schema, written there as JSON, in the column's type. Raises ValueError."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    values = reading.read(pa.array([text]))
+    if values is None or values.null_count:
+        raise ValueError("not of the column's type")
+    return values

@@ -233,3 +233,14 @@ def test_parquet_says_what_it_is(tmp_path: Path) -> None:
     assert RELEASE in told
     assert "etalab" in told.lower() or "licence" in told.lower()
     assert str(tmp_path) not in told
+
+
+def test_moments_in_utc_say_so(tmp_path: Path) -> None:
+    """A moment with a time zone keeps it in every format."""
+    moment = dt.datetime(2026, 3, 1, 8, 30, tzinfo=dt.UTC)
+    made = pa.table({"datetime": pa.array([moment, None], pa.timestamp("us", "UTC"))})
+    convert(made, tmp_path)
+    assert rows_of(tmp_path)[1:] == [["2026-03-01T08:30:00Z"], []]
+    records = json.loads((tmp_path / "out" / "bancs.json").read_text())
+    assert records[0]["datetime"] == "2026-03-01T08:30:00Z"
+    assert pq.read_table(tmp_path / "out" / "bancs.parquet").to_pylist()[0]["datetime"] == moment

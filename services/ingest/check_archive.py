@@ -1,0 +1,191 @@
+"""Checks a zipped workbook before a parser sees it: sizes, overlaps, names, XML.
+
+Sizes are counted while inflating: those in the headers belong to whoever wrote the file. DTDs and
+entities have no place in Office Open XML (ECMA-376 part 2, 8.1.4) and are refused wherever found.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from services.ingest.check_xml import XmlCheck
+from services.ingest.read_limits import ReadLimits
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+_CHUNK = 1 << 18
+_EOCD = struct.Struct("<4s4H2LH")
+_EOCD64_LOCATOR = struct.Struct("<4sLQL")
+_EOCD64 = struct.Struct("<4sQ2H2L4Q")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ENCRYPTED_FLAG = 0x1
+_SYMLINK = 0o120000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedArchive:
+    """What the check counted over all entries."""
+
+    unpacked_bytes: int
+    error_cells: int
+    external_links: int
+
+
+def open_archive(source: Path, limits: ReadLimits) -> zipfile.ZipFile:
+    """The zip at `source`, its directory bounded and its names checked; nothing inflated yet.
+
+    Raises Quarantined: `archive_too_large`, `archive_entries`, `archive_name`, `encrypted`,
+    `archive_damaged`.
+    """
+    if source.stat().st_size > limits.archive_bytes:
+        raise Quarantined(
+            Reason(code="archive_too_large", limit=limits.archive_bytes, detail="packed")
+        )
+    with source.open("rb") as file:
+        entries, directory_bytes = _directory(file)
+    if entries > limits.entries or directory_bytes > limits.entries * 1024:
+        raise Quarantined(Reason(code="archive_entries", limit=limits.entries))
+    try:
+        archive = zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError):
+        raise Quarantined(Reason(code="archive_damaged")) from None
+    try:
+        _check_names(archive.infolist(), limits)
+    except Quarantined:
+        archive.close()
+        raise
+    return archive
+
+
+def check_archive(source: Path, limits: ReadLimits) -> CheckedArchive:
+    """Inflates every entry of the workbook once, keeping nothing.
+
+    Raises Quarantined: those of `open_archive`, `archive_overlap`, `archive_ratio`,
+    `archive_too_large`, `xml_dtd`, `xml_entity`, `xml_depth`, `xml_attributes`, `xml_token`,
+    `sheet_too_large`.
+    """
+    unpacked = errors = links = 0
+    with open_archive(source, limits) as archive, source.open("rb") as file:
+        infos = archive.infolist()
+        starts = _data_starts(file, infos, archive.start_dir)
+        for info, start in zip(infos, starts, strict=True):
+            name = info.filename.lower()
+            xml = XmlCheck(limits, sheet=name.startswith("xl/worksheets/"))
+            is_xml = name.endswith((".xml", ".rels", ".vml"))
+            size = 0
+            for chunk in _inflate(file, info, start):
+                size += len(chunk)
+                unpacked += len(chunk)
+                if size > max(info.compress_size, 1) * limits.ratio:
+                    raise Quarantined(Reason(code="archive_ratio", limit=limits.ratio))
+                if unpacked > limits.unpacked_bytes:
+                    raise Quarantined(
+                        Reason(
+                            code="archive_too_large",
+                            limit=limits.unpacked_bytes,
+                            detail="unpacked",
+                        )
+                    )
+                if is_xml:
+                    xml.feed(chunk)
+            errors += xml.error_cells
+            links += name.startswith("xl/externallinks/") and name.endswith(".xml")
+    return CheckedArchive(unpacked, errors, links)
+
+
+def _directory(file: BinaryIO) -> tuple[int, int]:
+    """Entries and bytes that the end-of-directory record claims (APPNOTE 4.3.16, 4.3.14)."""
+    end = file.seek(0, 2)
+    tail_start = max(0, end - (1 << 16) - _EOCD.size)
+    file.seek(tail_start)
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + _EOCD.size:
+        raise Quarantined(Reason(code="archive_damaged"))
+    _, _, _, _, entries, size, offset, _ = _EOCD.unpack_from(tail, at)
+    if entries == 0xFFFF or size == 0xFFFFFFFF or offset == 0xFFFFFFFF:
+        locator_at = at - _EOCD64_LOCATOR.size
+        if locator_at < 0 or tail[locator_at : locator_at + 4] != b"PK\x06\x07":
+            return entries, size
+        _, _, where, _ = _EOCD64_LOCATOR.unpack_from(tail, locator_at)
+        file.seek(min(where, end))
+        record = file.read(_EOCD64.size)
+        if len(record) < _EOCD64.size or record[:4] != b"PK\x06\x06":
+            raise Quarantined(Reason(code="archive_damaged"))
+        fields = _EOCD64.unpack(record)
+        return fields[7], fields[8]
+    return entries, size
+
+
+def _check_names(infos: list[zipfile.ZipInfo], limits: ReadLimits) -> None:
+    if len(infos) > limits.entries:
+        raise Quarantined(Reason(code="archive_entries", limit=limits.entries))
+    seen: set[str] = set()
+    for info in infos:
+        name = info.orig_filename
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        unsafe = (
+            len(name.encode("utf-8", "surrogatepass")) > limits.entry_name_bytes
+            or "\x00" in name
+            or name.startswith(("/", "\\"))
+            or name[1:2] == ":"
+            or ".." in parts
+            or (info.external_attr >> 16) & 0o170000 == _SYMLINK
+            or info.filename in seen
+        )
+        if unsafe:
+            raise Quarantined(Reason(code="archive_name"))
+        if info.flag_bits & _ENCRYPTED_FLAG:
+            raise Quarantined(Reason(code="encrypted"))
+        seen.add(info.filename)
+
+
+def _data_starts(file: BinaryIO, infos: list[zipfile.ZipInfo], directory: int) -> list[int]:
+    """Where each entry's bytes begin. Entries that share bytes are how small bombs grow big."""
+    starts: list[int] = []
+    spans: list[tuple[int, int]] = []
+    for info in infos:
+        if not 0 <= info.header_offset < directory:
+            raise Quarantined(Reason(code="archive_damaged"))
+        file.seek(info.header_offset)
+        header = file.read(_LOCAL.size)
+        if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
+            raise Quarantined(Reason(code="archive_damaged"))
+        *_, name_bytes, extra_bytes = _LOCAL.unpack(header)
+        start = info.header_offset + _LOCAL.size + name_bytes + extra_bytes
+        starts.append(start)
+        spans.append((info.header_offset, start + info.compress_size))
+    spans.sort()
+    ends = [*(begin for begin, _ in spans[1:]), directory]
+    if any(end > limit for (_, end), limit in zip(spans, ends, strict=True)):
+        raise Quarantined(Reason(code="archive_overlap"))
+    return starts
+
+
+def _inflate(file: BinaryIO, info: zipfile.ZipInfo, start: int) -> Iterator[bytes]:
+    """The entry's bytes as they truly inflate, at most `_CHUNK` at a time."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Quarantined(Reason(code="archive_damaged", detail="compression"))
+    file.seek(start)
+    left = info.compress_size
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    while left and not inflater.eof:
+        packed = file.read(min(left, _CHUNK))
+        if not packed:
+            raise Quarantined(Reason(code="archive_damaged"))
+        left -= len(packed)
+        if info.compress_type == zipfile.ZIP_STORED:
+            yield packed
+            continue
+        while packed and not inflater.eof:
+            try:
+                yield inflater.decompress(packed, _CHUNK)
+            except zlib.error:
+                raise Quarantined(Reason(code="archive_damaged")) from None
+            packed = inflater.unconsumed_tail

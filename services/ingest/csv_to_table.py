@@ -1,0 +1,328 @@
+"""Streams a delimited text (RFC 4180 and its cousins) as batches of text columns.
+
+Arrow reads; memory stays flat whatever the file's size. Where Arrow finds a row that it cannot
+read, Python's csv module reads the file again to say on which line: Arrow's own messages quote the
+row and go no further than this module.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from services.ingest.column_types import (
+    DATETIME,
+    DATETIME_UTC,
+    INTEGER,
+    NUMBER_COMMA,
+    NUMBER_DOT,
+    Reading,
+)
+from services.ingest.csv_dialect import NO_DELIMITER, Dialect, find_dialect
+from services.ingest.header_names import checked_headers
+from services.ingest.read_limits import MIB, ReadLimits
+from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
+from services.ingest.text_encoding import TextFacts, chunks, find_encoding
+from shared.card_parts import Source
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+BLOCK_BYTES = 2 * MIB
+# Added after the last row: a quote left open swallows it, and so is noticed.
+_END = "\x1eend\x1e"
+
+
+class CsvTable:
+    """A delimited text, its encoding, delimiter and header found. See `SourceTable`."""
+
+    def __init__(
+        self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
+    ) -> None:
+        self._source = source
+        self._limits = limits
+        self._text = find_encoding(source, told.encoding)
+        self._dialect = find_dialect(source, self._text, told, declared, limits)
+        self.headers = checked_headers(self._dialect.headers, declared)
+        delimiter = self._dialect.delimiter
+        self.facts = SourceFacts(
+            format="csv",
+            encoding=self._text.encoding,
+            delimiter=None if delimiter == NO_DELIMITER else delimiter,
+            header_line=self._dialect.header_line,
+        )
+        self.warnings = self._warnings()
+        self.dropped = Dropped()
+        self._rows = 0
+
+    def _warnings(self) -> tuple[Reason, ...]:
+        warnings = [
+            Reason(code="header_cleaned", position=position)
+            for position, (raw, name) in enumerate(
+                zip(self._dialect.headers, self.headers, strict=True), 1
+            )
+            if raw.strip() != name
+        ]
+        if self._text.replaced:
+            warnings.append(Reason(code="replacement_characters"))
+        return tuple(warnings)
+
+    def batches(self, plain: Mapping[int, Reading] = NO_HINTS) -> Iterator[Batch]:
+        """All rows from the first on. Raises Quarantined: `row_width`, `quote_unclosed`,
+        `cell_too_large`, `row_too_large`, `text_unreadable`."""
+        types, decimal = self._types(plain)
+        sieve = RowSieve(self.headers)
+        self.dropped = sieve.dropped
+        done = 0
+        for block_bytes in (BLOCK_BYTES, self._limits.row_bytes + MIB):
+            first = 0
+            try:
+                for record in self._records(block_bytes, types, decimal):
+                    # With larger blocks the same rows come again, cut elsewhere.
+                    fresh = record.slice(max(0, done - first))
+                    first += record.num_rows
+                    if not fresh.num_rows:
+                        continue
+                    self._check_lengths(fresh)
+                    start, done = done, done + fresh.num_rows
+                    yield sieve.sift(start, fresh.columns, fresh.num_rows)
+            except _RowOverBlock:
+                continue
+            self._rows = done
+            return
+        raise Quarantined(*self._explained())
+
+    def _types(self, plain: Mapping[int, Reading]) -> tuple[dict[str, pa.DataType], str]:
+        """Types that Arrow can give by itself, and the decimal mark, of which it knows one."""
+        types = {str(at): pa.string() for at in range(1, len(self.headers) + 1)}
+        if self.dropped.header:
+            # A header among the rows is only told from them as text.
+            return types, "."
+        readings = list(plain.values())
+        marks = {".": NUMBER_DOT, ",": NUMBER_COMMA}
+        decimal = max(marks, key=lambda mark: readings.count(marks[mark]))
+        direct = (INTEGER, DATETIME, DATETIME_UTC, marks[decimal])
+        types |= {str(at): reading.arrow for at, reading in plain.items() if reading in direct}
+        return types, decimal
+
+    def _records(
+        self, block_bytes: int, types: dict[str, pa.DataType], decimal: str
+    ) -> Iterator[pa.RecordBatch]:
+        stream = _Utf8Rows(self._source, self._text, self._dialect)
+        ragged = 0
+        closed = False
+
+        def invalid(row: arrow_csv.InvalidRow) -> str:
+            nonlocal ragged, closed
+            text = str(row.text)
+            if text == stream.end:
+                closed = True
+            elif text.strip():
+                ragged += 1
+            return "skip"
+
+        try:
+            reader = arrow_csv.open_csv(
+                pa.PythonFile(stream, mode="r"),
+                read_options=arrow_csv.ReadOptions(
+                    block_size=block_bytes, column_names=list(types)
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=self._dialect.delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=invalid,
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    # Encoding is settled over the whole file before any row is read.
+                    check_utf8=False,
+                    column_types=types,
+                    decimal_point=decimal,
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
+            yield from reader
+        except pa.ArrowInvalid as error:
+            if "straddl" in str(error):
+                raise _RowOverBlock from None
+            raise Quarantined(*self._explained()) from None
+        if ragged or not closed:
+            raise Quarantined(*self._explained())
+
+    def _check_lengths(self, record: pa.RecordBatch) -> None:
+        """A cell or a row can only be too long in a batch that weighs more than the limit."""
+        limits = self._limits
+        if record.nbytes <= min(limits.field_bytes, limits.row_bytes):
+            return
+        texts = [column for column in record.columns if pa.types.is_string(column.type)]
+        lengths = [pc.fill_null(pc.binary_length(text), 0) for text in texts]
+        longest = [pc.max(length).as_py() for length in lengths]
+        if max(longest, default=0) > limits.field_bytes:
+            raise Quarantined(*self._explained())
+        if sum(longest) > limits.row_bytes:
+            total = lengths[0]
+            for length in lengths[1:]:
+                total = pc.add(total, length)
+            if pc.max(total).as_py() > limits.row_bytes:
+                raise Quarantined(*self._explained())
+
+    def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
+        """Ordinal → physical line. Without line ends inside quotes this is a sum; else the rows up
+        to the last one asked for are read again."""
+        if self._text.lines - self._dialect.first_line + 1 == self._rows:
+            return {ordinal: self._dialect.first_line + ordinal for ordinal in ordinals}
+        wanted = set(ordinals)
+        found: dict[int, int] = {}
+        ordinal = 0
+        rows = _PlainRows(self._source, self._text, self._dialect, self._limits)
+        for cells in rows:
+            if len(found) == len(wanted):
+                break
+            if len(cells) == len(self.headers):
+                if ordinal in wanted:
+                    found[ordinal] = rows.begin
+                ordinal += 1
+        return found
+
+    def _explained(self) -> list[Reason]:
+        """What Arrow could not read, and on which lines: the first cases, and the count of all."""
+        width, limits = len(self.headers), self._limits
+        ragged: list[Reason] = []
+        count = 0
+        last: list[str] = []
+        rows = _PlainRows(self._source, self._text, self._dialect, limits)
+        try:
+            for last in rows:
+                if _END in last or not "".join(last).strip():
+                    continue
+                sizes = [len(cell.encode()) for cell in last]
+                if max(sizes) > limits.field_bytes:
+                    return [_too_large("cell", rows.begin, limits.field_bytes)]
+                if sum(sizes) > limits.row_bytes:
+                    return [_too_large("row", rows.begin, limits.row_bytes)]
+                if len(last) != width:
+                    count += 1
+                    if len(ragged) < limits.reasons:
+                        ragged.append(_row_width(rows.begin, width, len(last)))
+        except _LineTooLong:
+            return [_too_large("row", rows.next, limits.row_bytes)]
+        except csv.Error:
+            if rows.line > rows.next:
+                # A cell of many lines: a quote that somebody forgot to close.
+                return [Reason(code="quote_unclosed", line=rows.next)]
+            return [_too_large("cell", rows.next, limits.field_bytes)]
+        if any(_END in cell for cell in last) and _END not in last:
+            return [Reason(code="quote_unclosed", line=rows.begin)]
+        if ragged:
+            return [reason.model_copy(update={"count": count}) for reason in ragged]
+        return [Reason(code="text_unreadable")]
+
+
+def _too_large(what: str, line: int, limit: int) -> Reason:
+    return Reason(code=f"{what}_too_large", line=line, limit=limit)
+
+
+def _row_width(line: int, expected: int, found: int) -> Reason:
+    return Reason(code="row_width", line=line, expected=str(expected), found=str(found))
+
+
+class _PlainRows:
+    """The data's rows by the csv module, with lines.
+
+    `begin` is the physical line of the row just given, `next` that of the row after it, `line` the
+    last one read. Raises csv.Error for a cell over the limit, _LineTooLong.
+    """
+
+    def __init__(self, source: Path, text: TextFacts, dialect: Dialect, limits: ReadLimits) -> None:
+        csv.field_size_limit(limits.field_bytes)
+        lines = _physical_lines(source, text, dialect, limits.row_bytes)
+        self._reader = csv.reader(lines, delimiter=dialect.delimiter)
+        self._first = dialect.first_line
+        self.begin = self.next = self._first
+
+    @property
+    def line(self) -> int:
+        return self._first + self._reader.line_num - 1
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for cells in self._reader:
+            self.begin, self.next = self.next, self.line + 1
+            yield cells
+
+
+class _RowOverBlock(Exception):
+    """A row is longer than Arrow's block."""
+
+
+class _LineTooLong(Exception):
+    """A physical line goes over the limit of a row."""
+
+
+class _Utf8Rows(io.RawIOBase):
+    """The data rows as UTF-8, then one row of another width that shows no quote was left open."""
+
+    def __init__(self, source: Path, text: TextFacts, dialect: Dialect) -> None:
+        super().__init__()
+        self.end = _end_row(dialect)
+        self._chunks = chunks(source, dialect.skip)
+        self._decoder = (
+            None
+            if text.encoding == "utf-8"
+            else codecs.getincrementaldecoder(text.encoding)("strict")
+        )
+        self._ready = memoryview(b"")
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        parts: list[memoryview] = []
+        missing = size if size is not None and size >= 0 else 1 << 62
+        while missing:
+            if not self._ready and not self._refill():
+                break
+            part = self._ready[:missing]
+            self._ready = self._ready[len(part) :]
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    def _refill(self) -> bool:
+        chunk = next(self._chunks, None)
+        if chunk is not None:
+            decoded = chunk if self._decoder is None else self._decoder.decode(chunk).encode()
+            self._ready = memoryview(decoded)
+            return bool(decoded) or self._refill()
+        if self._ended:
+            return False
+        self._ended = True
+        self._ready = memoryview(f"\n{self.end}\n".encode())
+        return True
+
+
+def _end_row(dialect: Dialect) -> str:
+    return _END + dialect.delimiter if len(dialect.headers) == 1 else _END
+
+
+def _physical_lines(source: Path, text: TextFacts, dialect: Dialect, limit: int) -> Iterator[str]:
+    """The data's lines with their ends, and the end row. Raises _LineTooLong, memory bounded."""
+    decoder = io.IncrementalNewlineDecoder(
+        codecs.getincrementaldecoder(text.encoding)("strict"), translate=False
+    )
+    rest = ""
+    for chunk in chunks(source, dialect.skip):
+        lines = list(io.StringIO(rest + decoder.decode(chunk), newline=""))
+        rest = lines.pop() if lines else ""
+        yield from lines
+        if len(rest) > limit:
+            raise _LineTooLong
+    yield from io.StringIO(rest + decoder.decode(b"", final=True), newline="")
+    yield "\n"
+    yield _end_row(dialect)

@@ -1,0 +1,238 @@
+"""Reads one sheet of an XLSX workbook (ECMA-376) as columns of cells by their own type.
+
+The archive is checked first (`check_archive`). Formulas give their cached values; hidden sheets,
+comments, links and document properties are never read. A sheet lies in memory as a whole: its
+extent is bounded (`ReadLimits.sheet_cells`), its lines are rows of the sheet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import python_calamine as calamine
+
+from services.ingest.cell_text import Cell, as_text, text_of
+from services.ingest.check_archive import check_archive
+from services.ingest.column_types import ARROW_TYPES, Reading
+from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
+from services.ingest.read_limits import ReadLimits
+from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
+from shared.card_parts import Source
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+CHUNK_ROWS = 20_000
+# A merged cell taller than this is no header's.
+_HEADER_ROWS = 4
+_ARROW: dict[type, pa.DataType] = {
+    str: pa.string(),
+    float: pa.float64(),
+    int: pa.float64(),
+    bool: pa.bool_(),
+    dt.date: ARROW_TYPES["date"],
+    dt.datetime: ARROW_TYPES["datetime"],
+    dt.time: ARROW_TYPES["time"],
+}
+
+
+class XlsxTable:
+    """One sheet, its header found. See `SourceTable`.
+
+    Raises Quarantined: reasons of `check_archive`, `encrypted`, `workbook_unreadable`,
+    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, those of
+    `checked_headers`.
+    """
+
+    def __init__(
+        self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
+    ) -> None:
+        checked = check_archive(source, limits)
+        index, sheet, hidden = _sheet(source, told.sheet, limits)
+        merged = _merged(sheet)
+        rows: Iterator[list[Cell]] = sheet.iter_rows()
+        head = list(islice(rows, 2 * HEADER_ROWS))
+        top, header_rows, names = _header(head, merged, told.header, declared)
+        self.headers = checked_headers(names, declared)
+        self.facts = SourceFacts(format="xlsx", header_line=top + 1, sheet=index)
+        counts = {
+            "cell_errors": checked.error_cells,
+            "external_links": checked.external_links,
+            "sheets_hidden": hidden,
+        }
+        self.warnings = tuple(Reason(code=code, count=n) for code, n in counts.items() if n)
+        self.dropped = Dropped()
+        self._first_line = top + header_rows + 1
+        body = _chained(head[top + header_rows :], rows)
+        self._columns = _columns(body, len(names))
+
+    def batches(
+        self,
+        plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
+    ) -> Iterator[Batch]:
+        """All rows from the first on; each column of one type throughout."""
+        sieve = RowSieve(self.headers)
+        self.dropped = sieve.dropped
+        total = len(self._columns[0]) if self._columns else 0
+        for first in range(0, total, CHUNK_ROWS):
+            columns = [_joined(column.slice(first, CHUNK_ROWS)) for column in self._columns]
+            yield sieve.sift(first, columns, len(columns[0]))
+
+    def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
+        """Ordinal → row of the sheet, from 1."""
+        return {ordinal: self._first_line + ordinal for ordinal in ordinals}
+
+
+def _sheet(
+    source: Path, name: str | None, limits: ReadLimits
+) -> tuple[int, calamine.CalamineSheet, int]:
+    """Position (from 1) and content of the sheet to read, and how many are hidden."""
+    try:
+        workbook = calamine.CalamineWorkbook.from_path(source)
+        sheets = list(workbook.sheets_metadata)
+        if len(sheets) > limits.sheets:
+            raise Quarantined(Reason(code="too_many_sheets", limit=limits.sheets))
+        visible = [
+            at
+            for at, sheet in enumerate(sheets)
+            if sheet.visible == calamine.SheetVisibleEnum.Visible
+            and sheet.typ == calamine.SheetTypeEnum.WorkSheet
+        ]
+        hidden = sum(s.visible != calamine.SheetVisibleEnum.Visible for s in sheets)
+        if name is not None:
+            at = next(
+                (i for i, s in enumerate(sheets) if clean_name(s.name) == clean_name(name)), -1
+            )
+            if at < 0:
+                raise Quarantined(Reason(code="sheet_missing", expected=name))
+            if at not in visible:
+                raise Quarantined(Reason(code="sheet_hidden", expected=name))
+            visible = [at]
+        for at in visible:
+            sheet = workbook.get_sheet_by_index(at)
+            if sheet.height:
+                return at + 1, sheet, hidden
+    except Quarantined:
+        raise
+    except calamine.PasswordError:
+        raise Quarantined(Reason(code="encrypted")) from None
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException:  # noqa: BLE001 - a panic of the Rust library is no Exception
+        raise Quarantined(Reason(code="workbook_unreadable")) from None
+    raise Quarantined(Reason(code="no_rows", detail="empty_sheet"))
+
+
+Ranges = dict[tuple[int, int], tuple[int, int]]
+
+
+def _merged(sheet: calamine.CalamineSheet) -> Ranges:
+    """Merged cells: top left → bottom right, as (row, column) of the grid that is read."""
+    left = sheet.start[1] if sheet.start else 0
+    return {
+        (first[0], first[1] - left): (last[0], last[1] - left)
+        for first, last in sheet.merged_cell_ranges or []
+    }
+
+
+def _header(
+    head: list[list[Cell]],
+    merged: Ranges,
+    told: int | None,
+    declared: Sequence[str],
+) -> tuple[int, int, list[str]]:
+    """Row of the header (from 0), how many rows it takes, and the columns' names.
+
+    A merged cell of the header makes a header of several rows, read downwards: « Population » over
+    « Hommes » and « Femmes » gives « Population Hommes » and « Population Femmes ».
+    """
+    texts = [[as_text(cell) for cell in row] for row in head]
+    if told is not None:
+        top = told - 1 if told <= len(texts) else None
+    else:
+        shown = [at for at, row in enumerate(texts) if any(cell.strip() for cell in row)]
+        found = find_header([texts[at] for at in shown], declared)
+        top = None if found is None else shown[found]
+    if top is None:
+        raise Quarantined(Reason(code="header_missing", line=told))
+    bottom = _header_end(texts, top, merged)
+    if bottom == top:
+        return top, 1, texts[top]
+    for (row, column), (last_row, last_column) in merged.items():
+        if top <= row <= bottom and 0 <= column < len(texts[row]):
+            for r in range(row, min(last_row, bottom) + 1):
+                for c in range(column, min(last_column + 1, len(texts[r]))):
+                    texts[r][c] = texts[row][column]
+    names = []
+    for column in range(len(texts[top])):
+        parts = [clean_name(row[column]) for row in texts[top : bottom + 1]]
+        names.append(" ".join(dict.fromkeys(part for part in parts if part)))
+    return top, bottom - top + 1, names
+
+
+def _header_end(texts: list[list[str]], top: int, merged: Ranges) -> int:
+    """Last row of the header that begins at `top`: that of its tallest merged cell, or the next one
+    where that names what stands under a wide merged cell."""
+    below = texts[top + 1] if top + 1 < len(texts) else []
+    bottom = top
+    for (row, column), (last_row, last_column) in merged.items():
+        if row != top or column < 0 or last_row - row > _HEADER_ROWS:
+            continue
+        wide = last_column > column and any(below[column : last_column + 1])
+        bottom = max(bottom, last_row, top + 1 if wide else top)
+    return min(bottom, len(texts) - 1)
+
+
+def _chained(first: list[list[Cell]], rest: Iterator[list[Cell]]) -> Iterator[list[list[Cell]]]:
+    """The rows in chunks."""
+    while first or (first := list(islice(rest, CHUNK_ROWS))):
+        yield first
+        first = []
+
+
+def _columns(chunks: Iterable[list[list[Cell]]], width: int) -> list[pa.ChunkedArray]:
+    parts: list[list[pa.Array]] = [[] for _ in range(width)]
+    for rows in chunks:
+        for at, cells in enumerate(zip(*rows, strict=True)):
+            parts[at].append(_array(cells))
+    return [_one_type(column) for column in parts]
+
+
+def _array(cells: Sequence[Cell]) -> pa.Array:
+    """The cells by their type, as text where there are several; empty is null."""
+    kinds = set(map(type, cells))
+    values: Sequence[Cell | None] = cells
+    if str in kinds and "" in cells:
+        values = [None if cell == "" else cell for cell in cells]
+        kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return pa.nulls(len(cells), pa.null())
+    if kinds <= {int, float}:
+        return pa.array(values, pa.float64())
+    if kinds == {dt.date, dt.datetime}:
+        return pa.array(values, ARROW_TYPES["datetime"])
+    if len(kinds) == 1 and (kind := kinds.pop()) in _ARROW:
+        return pa.array(values, _ARROW[kind])
+    return pa.array([None if v is None else as_text(v) for v in values], pa.string())
+
+
+def _one_type(parts: list[pa.Array]) -> pa.ChunkedArray:
+    types = {part.type for part in parts} - {pa.null()}
+    date, moment = ARROW_TYPES["date"], ARROW_TYPES["datetime"]
+    if len(types) == 1:
+        (kind,) = types
+    elif types == {date, moment}:
+        kind = moment
+    else:
+        kind = pa.string()
+    return pa.chunked_array(
+        [text_of(part) if kind == pa.string() else part.cast(kind) for part in parts], kind
+    )
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    joined = column.combine_chunks()
+    return joined if isinstance(joined, pa.Array) else pa.concat_arrays(joined.chunks)
