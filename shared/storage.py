@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import obstore
 from obstore import exceptions
@@ -23,6 +23,9 @@ from shared.events import BucketName, ObjectRef
 from shared.failures import OursAway, Quarantined
 from shared.messages import Reason
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta  # there for checkers alone
 
 BUCKETS: tuple[BucketName, ...] = ("drop", "raw", "safe", "reports", "staged", "public")
 CHUNK = 1024 * 1024
@@ -123,13 +126,18 @@ class Store:
             async for part in found.stream(CHUNK):
                 yield bytes(part)
 
-    async def size(self, bucket: BucketName, key: str) -> int | None:
-        """The object's size in bytes; None if there is none."""
+    async def find(self, bucket: BucketName, key: str) -> Found | None:
+        """The object as a listing would show it; None if there is none."""
         with _ours():
             try:
-                return int((await obstore.head_async(self._buckets[bucket], key))["size"])
+                return _found(await obstore.head_async(self._buckets[bucket], key))
             except GONE:
                 return None
+
+    async def size(self, bucket: BucketName, key: str) -> int | None:
+        """The object's size in bytes; None if there is none."""
+        found = await self.find(bucket, key)
+        return None if found is None else found.bytes
 
     async def list(self, bucket: BucketName, prefix: str = "") -> AsyncIterator[Found]:
         """The objects under a prefix."""
@@ -137,12 +145,7 @@ class Store:
             listed = obstore.list(self._buckets[bucket], prefix or None)
             async for page in listed:
                 for meta in page:
-                    yield Found(
-                        key=meta["path"],
-                        bytes=meta["size"],
-                        etag=meta["e_tag"] or "",
-                        modified=meta["last_modified"],
-                    )
+                    yield _found(meta)
 
     async def delete(self, bucket: BucketName, key: str) -> None:
         """Deletes an object; one that is not there is as good as deleted."""
@@ -159,6 +162,15 @@ class Store:
         except OursAway:
             return False
         return True
+
+
+def _found(meta: ObjectMeta) -> Found:
+    return Found(
+        key=meta["path"],
+        bytes=meta["size"],
+        etag=meta["e_tag"] or "",
+        modified=meta["last_modified"],
+    )
 
 
 @contextmanager

@@ -28,11 +28,16 @@ def change_of(found: Found) -> DatasetChanged | None:
     place = _PLACE.match(found.key)
     if place is None:
         return None
-    modified = found.modified.astimezone(UTC).isoformat()
-    version = event_id("drop", found.etag, modified, str(found.bytes))
     return DatasetChanged(
-        dataset=place["dataset"], address=f"drop:///{quote(found.key)}?version={version}"
+        dataset=place["dataset"],
+        address=f"drop:///{quote(found.key)}?version={version_of(found)}",
     )
+
+
+def version_of(found: Found) -> str:
+    """Tells one file from another that was dropped later under the same name."""
+    modified = found.modified.astimezone(UTC).isoformat()
+    return event_id("drop", found.etag, modified, str(found.bytes))
 
 
 class Drops:

@@ -72,8 +72,11 @@ async def _fetch(address: str, to: Path, settings: Settings, store: Store) -> Fe
             content = _from_drop(parts, store)
         case _:
             raise Quarantined(Reason(code="address_refused", detail="scheme"))
-    async with asyncio.timeout(settings.source_timeout_seconds), aclosing(content):
-        return await _write(content, to, settings.source_max_bytes)
+    try:
+        async with asyncio.timeout(settings.source_timeout_seconds), aclosing(content):
+            return await _write(content, to, settings.source_max_bytes)
+    except TimeoutError:
+        raise _away("too slow") from None
 
 
 async def _write(content: AsyncGenerator[bytes, None], to: Path, limit: int) -> Fetched:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.ingest.change_record import FetchedRecord, Run, read_fetched
+from services.ingest.drops import version_of
 from services.ingest.fetch_source import SENT, Fetched, drop_key, fetch_source
 from shared import keys
 from shared.card import Card
@@ -69,7 +70,10 @@ def _check_drop(address: str, card: Card) -> None:
 
 
 async def _clear_drop(run: Run, store: Store) -> None:
-    """A dropped file leaves the drop bucket as soon as it is in `raw`."""
+    """A dropped file leaves the drop bucket as soon as it is in `raw`; not one dropped since."""
     parts = urlsplit(run.record.address or "")
-    if parts.scheme == "drop":
+    if parts.scheme != "drop":
+        return
+    found = await store.find("drop", drop_key(parts))
+    if found and parts.query in ("", f"version={version_of(found)}"):
         await store.delete("drop", drop_key(parts))
