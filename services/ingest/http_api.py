@@ -33,6 +33,8 @@ from shared.storage import Store
 from shared.table import TableView
 
 JSON_MAX = 64 * 1024
+# What a refusal's reason is in HTTP; else 422.
+STATUS = {"message_too_large": 413, "not_allowed": 403}
 FILE_TYPES = {
     "text/csv": "csv",
     "text/plain": "txt",
@@ -91,7 +93,7 @@ class ChangesApi:
             return _refusal(503, *failure.reasons)
         except EcluseError as failure:
             metrics.events_received.labels(way="http", outcome="rejected").inc()
-            status = 413 if failure.reasons[0].code == "message_too_large" else 422
+            status = STATUS.get(failure.reasons[0].code, 422)
             return _refusal(status, *failure.reasons)
 
     async def _take(self, request: Request, sender: Identity) -> JSONResponse:
