@@ -1,0 +1,294 @@
+"""The three working stages over an in-memory broker: events in, events out, and every failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from faststream.kafka import KafkaBroker, TestKafkaBroker
+from faststream.kafka.annotations import KafkaMessage as Received
+
+import services.anonymize.app
+import services.convert.app
+import services.ingest.app
+import services.ingest.handlers
+from services.anonymize.handlers import Room as AnonymizeRoom
+from services.convert.handlers import Room as ConvertRoom
+from services.ingest.handlers import Room as IngestRoom
+from shared.card import Card
+from shared.events import (
+    CardRef,
+    CatalogDataset,
+    CatalogPublished,
+    DatasetChanged,
+    DatasetConfirmed,
+    DatasetConverted,
+    DatasetIngested,
+    DeadLetter,
+    Event,
+    LedgerRow,
+)
+from shared.failures import OursAway
+from shared.messages import Reason
+from shared.policy_signature import Trusted, key_digest, new_key, sign_policy
+from shared.settings import Settings
+from shared.storage import Store, open_store
+from shared.topics import wanted
+from tests.cards import card
+
+A = "id;places\nB1;3\nB2;4\n"
+SECRET = "canari-7431"
+
+
+class Inline:
+    """Does the workers' work in this process."""
+
+    broken: str | None = None
+
+    async def run(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        if self.broken:
+            raise ValueError(self.broken)
+        return work(*args, **named)
+
+
+class Rows(dict[str, Any]):
+    """A table in memory."""
+
+    async def until(self, ready: Callable[[], bool], seconds: float) -> bool:
+        return ready()
+
+
+class Passage:
+    """ingest, anonymize and convert, with everything they say in `told`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings.model_validate(
+            {
+                "store": str(folder / "store"),
+                "spool": folder,
+                "city_secret": "a secret of this test",
+                "retry_seconds": 0.001,
+            }
+        )
+        self.told: list[tuple[str, bytes, dict[str, Any]]] = []
+        self.store: Store = open_store(self.settings, "operator")
+        self.pool = cast(Any, Inline())
+        self.cards: Any = Rows()
+        self.published: Any = Rows()
+        self._key = new_key()
+        self.trusted: Trusted = {key_digest(self._key.public_key()): self._key.public_key()}
+        ingest = IngestRoom(self.settings, self.store, self.pool, self.cards, self.published)
+        self.flows = [
+            services.ingest.app.make_flow(ingest),
+            services.anonymize.app.make_flow(
+                AnonymizeRoom(self.settings, self.store, self.pool, self.trusted)
+            ),
+            services.convert.app.make_flow(ConvertRoom(self.settings, self.store, self.pool)),
+        ]
+        self.listener = self._listener()
+
+    def _listener(self) -> KafkaBroker:
+        """Hears every topic, as other systems would."""
+        broker = KafkaBroker()
+        for topic in wanted(self.settings):
+
+            @broker.subscriber(topic, group_id=f"listener.{topic}")
+            async def heard(_body: Any, message: Received) -> None:
+                raw: Any = message.raw_message
+                self.told.append((raw.topic, raw.value, dict(message.headers)))
+
+        return broker
+
+    def declare(self, chosen: Card, *, signed: bool = True, revision: int = 1) -> None:
+        """Puts a card in force."""
+        if signed:
+            signature = sign_policy(chosen, self._key, "responsable", datetime.now(UTC).date())
+            chosen = chosen.model_copy(update={"signature": signature})
+        ref = CardRef(digest=chosen.digest(), shaping=chosen.shaping_digest(), revision=revision)
+        self.cards[chosen.dataset] = CatalogDataset(
+            dataset=chosen.dataset, domain=chosen.domain, card=ref, body=chosen.body()
+        )
+
+    async def send(self, content: str, event_id: str = "e1", dataset: str = "bancs") -> None:
+        """Sends a change whose file lies in the drop bucket."""
+        key = f".sent/espaces-verts/{dataset}/{event_id}.csv"
+        await self.store.put_bytes("drop", key, content.encode())
+        change = DatasetChanged(dataset=dataset, address=f"drop:///{key}")
+        await self.put(
+            DatasetChanged.TOPIC,
+            change.model_dump_json(exclude_none=True).encode(),
+            {
+                "ce_specversion": "1.0",
+                "ce_type": DatasetChanged.TYPE,
+                "ce_source": "urn:example:sig",
+                "ce_id": event_id,
+                "content-type": "application/json",
+            },
+        )
+
+    async def put(self, topic: str, value: bytes, named: dict[str, str]) -> None:
+        await self.flows[0].broker.publish(value, topic, key=b"bancs", headers=named)
+
+    def events(self, model: type[Event]) -> list[dict[str, Any]]:
+        """What was said of this kind."""
+        return [
+            json.loads(value)
+            for topic, value, _ in self.told
+            if topic == model.TOPIC or (model is DeadLetter and topic.endswith(DeadLetter.TOPIC))
+        ]
+
+    def ledger(self) -> list[tuple[str, str]]:
+        return [(row["stage"], row["state"]) for row in self.events(LedgerRow)]
+
+
+@pytest.fixture
+async def passage(tmp_path: Path) -> AsyncIterator[Passage]:
+    made = Passage(tmp_path)
+    async with AsyncExitStack() as stack:
+        brokers = [flow.broker for flow in made.flows]
+        await stack.enter_async_context(TestKafkaBroker(*brokers, made.listener))
+        yield made
+
+
+async def test_a_change_passes_three_stages(passage: Passage) -> None:
+    """One event of each stage, with the same change and release; files lie in `staged`."""
+    passage.declare(card())
+    await passage.send(A)
+    [converted] = passage.events(DatasetConverted)
+    [ingested] = passage.events(DatasetIngested)
+    assert converted["release"] == ingested["release"]
+    assert converted["change"] == ingested["change"]
+    assert [file["format"] for file in converted["files"]] == ["csv", "json", "parquet"]
+    csv = await passage.store.get("staged", f"bancs/{converted['release']}/bancs.csv")
+    assert csv == b"id,places\r\nB1,3\r\nB2,4\r\n"
+    stages = ("ingest", "anonymize", "convert")
+    assert set(passage.ledger()) == {(s, t) for s in stages for t in ("started", "done")}
+
+
+async def test_the_same_event_twice_says_the_same(passage: Passage) -> None:
+    """A repeat gives events with the same identity and the same content: nothing is made again."""
+    passage.declare(card())
+    await passage.send(A)
+    await passage.store.put_bytes("drop", ".sent/espaces-verts/bancs/e1.csv", b"other bytes")
+    change = next(one for one in passage.told if one[0] == DatasetChanged.TOPIC)
+    await passage.put(DatasetChanged.TOPIC, change[1], {n: str(v) for n, v in change[2].items()})
+    first, second = passage.events(DatasetConverted)
+    # Each tells when its own message came in; nothing else differs.
+    assert first | {"occurred_at": None} == second | {"occurred_at": None}
+    ids = {n["ce_id"] for t, _, n in passage.told if t == DatasetConverted.TOPIC}
+    assert len(ids) == 1
+
+
+async def test_what_is_public_is_confirmed(passage: Passage) -> None:
+    """The same bytes under the same card as the public release: confirmed, and no further."""
+    passage.declare(card())
+    await passage.send(A)
+    [ingested] = passage.events(DatasetIngested)
+    passage.published["bancs"] = CatalogPublished.model_validate(
+        {
+            "dataset": "bancs",
+            "change": ingested["change"],
+            "release": ingested["release"],
+            "publication": "p" + "0" * 31,
+            "sequence": ingested["sequence"],
+            "published_at": "2026-03-01T00:00:00Z",
+            "rows": 2,
+            "columns": "0" * 64,
+        }
+    )
+    await passage.send(A, "e2")
+    assert len(passage.events(DatasetIngested)) == 1
+    [confirmed] = passage.events(DatasetConfirmed)
+    assert confirmed["release"] == ingested["release"]
+
+
+async def test_undeclared_and_paused_are_parked(passage: Passage) -> None:
+    """Nothing of it goes on; the ledger says why."""
+    await passage.send(A)
+    passage.declare(card())
+    passage.cards["bancs"] = passage.cards["bancs"].model_copy(update={"paused": True})
+    await passage.send(A, "e2")
+    told = [
+        (r["state"], r["reasons"][0]["code"]) for r in passage.events(LedgerRow) if r.get("reasons")
+    ]
+    assert told == [("parked", "undeclared"), ("parked", "paused")]
+    assert not passage.events(DatasetIngested)
+
+
+@pytest.mark.parametrize(
+    ("content", "signed", "stage", "code"),
+    [
+        ("id;places\nB1;x\n", True, "ingest", "type_mismatch"),
+        (A, False, "anonymize", "policy_unsigned"),
+        (f"id;places;{SECRET}\nB1;3;x\n", True, "anonymize", "column_undeclared"),
+        ("id;places\njean.dupont@ville.example;3\n", True, "anonymize", "finding_email"),
+    ],
+)
+async def test_data_that_may_not_pass(
+    passage: Passage, content: str, signed: bool, stage: str, code: str
+) -> None:
+    """Quarantined at the stage that sees it, with a reason; nothing behind it runs."""
+    passage.declare(card(), signed=signed)
+    await passage.send(content)
+    stopped = [row for row in passage.events(LedgerRow) if row["state"] == "quarantined"]
+    assert [(row["stage"], row["reasons"][0]["code"]) for row in stopped] == [(stage, code)]
+    assert not passage.events(DatasetConverted)
+    assert not passage.events(DeadLetter)
+    assert SECRET not in json.dumps(passage.events(LedgerRow))
+    assert "dupont" not in json.dumps(passage.events(LedgerRow))
+
+
+async def test_a_message_that_cannot_be_read(passage: Passage) -> None:
+    """Dead letter and ledger row without a word of it."""
+    await passage.put("dataset.ingested", SECRET.encode(), {"ce_id": "e9", "ce_source": "urn:x"})
+    [letter] = passage.events(DeadLetter)
+    assert letter["reasons"][0]["code"] == "message_undecodable"
+    assert [(r["stage"], r["state"], r["end"]) for r in passage.events(LedgerRow)] == [
+        ("anonymize", "failed", "dead")
+    ]
+    said = [value for topic, value, _ in passage.told if topic != "dataset.ingested"]
+    assert not [value for value in said if SECRET.encode() in value]
+
+
+async def test_a_defect_is_tried_three_times(passage: Passage) -> None:
+    """A program that is broken: the message is raised twice, then put aside without the text."""
+    passage.declare(card())
+    passage.pool.broken = SECRET
+    for _ in range(2):
+        with pytest.raises(ValueError, match=SECRET):
+            await passage.send(A)
+    await passage.send(A)
+    [letter] = passage.events(DeadLetter)
+    assert letter["reasons"][0]["code"] == "internal_error"
+    assert SECRET not in json.dumps([letter, *passage.events(LedgerRow)])
+
+
+async def test_what_is_ours_is_waited_for(
+    passage: Passage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is away: the message is raised again and again, never put aside."""
+    passage.declare(card())
+
+    async def away(*_: Any) -> None:
+        raise OursAway(Reason(code="store_away"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "create", away)
+        for _ in range(5):
+            with pytest.raises(OursAway):
+                await passage.send(A)
+    assert not passage.events(DeadLetter)
+    await passage.send(A)
+    assert len(passage.events(DatasetConverted)) == 1
+
+
+async def test_every_topic_has_a_group_of_its_own(passage: Passage) -> None:
+    """One that joins a group does not make the other topics stand still."""
+    for flow in passage.flows:
+        groups = {subscriber.group_id for subscriber in flow.broker.subscribers}  # type: ignore[attr-defined]
+        assert groups >= {flow.group(model) for model in flow.models.values()}
