@@ -32,8 +32,9 @@ class Client:
         self._admin = settings.admin_url.rstrip("/")
         self._changes = settings.changes_url.rstrip("/")
         self._language = settings.language
+        token = settings.token.get_secret_value()
         self._http = httpx.Client(
-            headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
+            headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=60,
             trust_env=False,
         )

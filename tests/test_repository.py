@@ -1,0 +1,97 @@
+"""Rules of the repository that no linter knows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LISTED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split("\n")
+FILES = [ROOT / name for name in LISTED if name and (ROOT / name).is_file()]
+PARTS = ("services", "shared", "ecluse", "deploy")
+CODE = [one for one in FILES if one.suffix == ".py" and one.relative_to(ROOT).parts[0] in PARTS]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_requirements_are_locked_by_hash_alone(lock: Path) -> None:
+    """Every requirement has a version and hashes; no address stands in a lock."""
+    text = read(lock)
+    assert "://" not in text
+    assert "--index" not in text
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert "==" in entry, entry[:60]
+        assert "--hash=sha256:" in entry, entry[:60]
+
+
+def test_every_extra_has_its_lock() -> None:
+    """An image of each service installs by a lock of its own."""
+    extras = set(PROJECT["project"]["optional-dependencies"])
+    assert {path.stem for path in LOCKS} == extras | {"build", "uv"}
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_settings_read_the_environment(path: Path) -> None:
+    """One place reads the environment; the local stack passes it on to its children."""
+    allowed = {"shared/settings.py", "deploy/local/processes.py"}
+    if path.relative_to(ROOT).as_posix() not in allowed:
+        assert not re.search(r"os\.environ|getenv", read(path))
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_module_holds_too_many_ideas(path: Path) -> None:
+    """Around 300 lines it is time to look; past 450 it is time to part."""
+    assert len(read(path).splitlines()) <= 450
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_librarys_text_is_passed_on(path: Path) -> None:
+    """`str(error)` of a caught error may quote a cell: ours are made from codes."""
+    text = read(path)
+    for name in re.findall(r"except [^\n]* as (\w+):", text):
+        for said in re.findall(rf"(?:str|repr)\({name}\)|\{{{name}[!}}:]", text):
+            # Our own errors' texts are ours; Arrow's text is only searched, never shown.
+            assert path.name in ("cli.py", "__main__.py", "csv_to_table.py"), said
+
+
+def test_the_project_speaks_of_itself() -> None:
+    """No path of a machine, no registry's host, no foreign folder in what is kept."""
+    words = [
+        "/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "../sha" + "red/", "pypi" + ".org",
+        "files.python" + "hosted", "registry.npm" + "js", "repo1.ma" + "ven",
+    ]  # fmt: skip
+    for path in FILES:
+        if path.suffix in (".xlsx", ".parquet", ".png") or "city" in path.parts:
+            continue
+        text = read(path)
+        for word in words:
+            assert word not in text, f"{path.relative_to(ROOT)}: {word}"
+
+
+def test_the_makefile_says_what_there_is() -> None:
+    """`make` alone lists the targets."""
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("install", "demo", "test", "lint", "lock", "clean"):
+        assert re.search(rf"^{target} ", told.stdout, re.MULTILINE)
+
+
+def test_python_versions_agree() -> None:
+    """What the project promises is what this runs on."""
+    assert PROJECT["project"]["requires-python"] == ">=3.11,<3.14"
+    assert (3, 11) <= sys.version_info[:2] <= (3, 13)
