@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -51,11 +52,12 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
         console.print(f"\n• {text.what}", highlight=False)
         console.print(f"  {text.why}\n  → {text.next}", style="dim", highlight=False)
     if trial.files:
-        table = Table(say("format"), say("size"), say("rows"))
+        table = Table(say("format"), say("size"), say("rows"), box=box.SIMPLE_HEAD)
         for file in trial.files:
-            table.add_row(file["format"].upper(), f"{file['bytes']:,}", f"{file['rows']:,}")
+            size, rows = _number(file["bytes"], language), _number(file["rows"], language)
+            table.add_row(file["format"].upper(), size, rows)
         console.print(table)
-        table = Table(say("column"), say("type"))
+        table = Table(say("column"), say("type"), box=box.SIMPLE_HEAD)
         for name, kind in trial.columns:
             table.add_row(name, kind)
         console.print(table)
@@ -63,6 +65,10 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
     if missing := card.missing_metadata():
         console.print(f"[yellow]{say('missing')} :[/yellow] {', '.join(missing)}")
     console.print(say("unchecked"), style="dim")
+
+
+def _number(value: int, language: Language) -> str:
+    return f"{value:,}".replace(",", "\u202f" if language == "fr" else ",")
 
 
 def write_reports(trial: Trial, folder: Path, language: Language) -> None:
