@@ -20,6 +20,7 @@ install: $(INSTALLED) ## Écluse and all it needs, into .venv
 
 $(INSTALLED): requirements/dev.txt requirements/build.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is missing: install it, or name one: make PYTHON=…" >&2; exit 2; }
+	@test -x "$(UV)" || $(PYTHON) -m pip --version > /dev/null || { echo "pip is missing: install it (python3-pip), or uv" >&2; exit 2; }
 	@test -x "$(UV)" || $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes \
 		--target $(TOOLS) -r requirements/uv.txt
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv

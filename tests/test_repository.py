@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LISTED = subprocess.run(
-    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=True,
-).stdout.split("\n")
-FILES = [ROOT / name for name in LISTED if name and (ROOT / name).is_file()]
+MADE = {".git", ".venv", ".ecluse", "__pycache__", "dist", "build"}
+FILES = [
+    path
+    for path in ROOT.rglob("*")
+    if path.is_file()
+    and not any(
+        part in MADE or part.endswith(("_cache", ".egg-info")) or part == ".hypothesis"
+        for part in path.relative_to(ROOT).parts
+    )
+]
 PARTS = ("services", "shared", "ecluse", "deploy")
 CODE = [one for one in FILES if one.suffix == ".py" and one.relative_to(ROOT).parts[0] in PARTS]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
