@@ -88,8 +88,8 @@ def normalise(text: str) -> str:
             break
         plain = inner
     parts = [plain]
-    if "<" in plain:
-        parts.append(_TAG.sub("", plain))
+    if (bare := _TAG.sub("", plain)) != plain:
+        parts.append(bare)
     parts += [fold(inner) for token in _WRAPPED.findall(plain) for inner in _decoded(token)]
     return PART.join(parts)
 
