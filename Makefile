@@ -8,6 +8,10 @@ UV := $(shell command -v uv || echo $(TOOLS)/bin/uv)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 ARGS ?=
+# A city's own certificate authority is in the system's store, if there is one.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
 LOCKS := ingest anonymize convert publish notify local dev
 
 .DEFAULT_GOAL := help
