@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import typer
-from rich import box
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ecluse.client import CallFailed, Client
+from ecluse.print_status import print_dataset, print_inventory
 from shared.card import Card
 from shared.card_file import BadCard, find_strategy, load_card, load_strategy
 from shared.failures import EcluseError
+from shared.logs import failure_place
+from shared.messages import Reason
 from shared.settings import Settings, settings
 
 app = typer.Typer(
@@ -33,20 +37,41 @@ app = typer.Typer(
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Why = Annotated[str | None, typer.Option("--reason", help="Why; kept with the decision.")]
+NO_DATABASE = "ECLUSE_DATABASE does not name a database"
 out = Console()
 err = Console(stderr=True)
 
 
 def main() -> None:
-    """The entry point."""
-    app()
+    """The entry point. What nobody foresaw is told by its place: its text may quote a cell."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except (ValidationError, SettingsError) as wrong:
+        _end(2, f"the settings cannot be used: {_settings_in(wrong)}", as_json)
+    except Exception as error:  # noqa: BLE001 - the last one to hear of it
+        _end(1, f"a program of Écluse failed: {failure_place(error)}", as_json)
+
+
+def _end(code: int, message: str, as_json: bool) -> NoReturn:
+    try:
+        _fail(code, message, as_json=as_json)
+    except typer.Exit:
+        sys.exit(code)
+
+
+def _settings_in(wrong: ValidationError | SettingsError) -> str:
+    if isinstance(wrong, SettingsError):
+        return str(wrong)
+    names = {str(part) for error in wrong.errors() for part in error["loc"][:1]}
+    return ", ".join(f"ECLUSE_{name.upper()}" for name in sorted(names))
 
 
 def _fail(code: int, message: str, *, as_json: bool = False, **facts: Any) -> NoReturn:
     if as_json:
         print(json.dumps({"error": message, **facts}, ensure_ascii=False))
     else:
-        err.print(f"[red]{message}[/red]", highlight=False)
+        err.print(message, style="red", markup=False, highlight=False)
     raise typer.Exit(code)
 
 
@@ -54,14 +79,14 @@ def _show(result: dict[str, Any], as_json: bool, text: str) -> None:
     if as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
-        out.print(text, highlight=False)
+        out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _call(work: Callable[[Client], dict[str, Any]], as_json: bool) -> dict[str, Any]:
     try:
         return work(Client(settings()))
     except CallFailed as failure:
-        _fail(2 if failure.refused else 1, str(failure), as_json=as_json, refused=failure.refused)
+        _fail(2 if failure.mine else 1, str(failure), as_json=as_json, refused=failure.refused)
 
 
 def _await(work: Coroutine[Any, Any, Any], as_json: bool) -> Any:
@@ -70,6 +95,10 @@ def _await(work: Coroutine[Any, Any, Any], as_json: bool) -> Any:
     except EcluseError as failure:
         said = " ".join(str(reason.text(settings().language)) for reason in failure.reasons)
         _fail(1, said, as_json=as_json)
+
+
+def _text(code: str) -> str:
+    return str(Reason(code=code).text(settings().language))
 
 
 def _load(card: Path, as_json: bool) -> Card:
@@ -81,9 +110,11 @@ def _load(card: Path, as_json: bool) -> Card:
         problems = [{"field": one.field, "message": one.message} for one in bad.problems]
         if as_json:
             _fail(2, "the card cannot be used", as_json=True, problems=problems)
-        err.print(f"[red]{card.name}: the card cannot be used.[/red]", highlight=False)
+        name = escape(card.name)
+        err.print(f"[red]{name}: the card cannot be used.[/red]", highlight=False)
         for one in bad.problems:
-            err.print(f"  [bold]{one.field}[/bold] {one.message}", highlight=False)
+            where, what = escape(one.field), escape(one.message)
+            err.print(f"  [bold]{where}[/bold] {what}", highlight=False)
         raise typer.Exit(2) from None
 
 
@@ -136,59 +167,17 @@ def status(
     """Where every dataset stands, or one of them in full."""
     language = settings().language
     if dataset:
-        found = _call(lambda client: client.get(f"/datasets/{dataset}"), as_json)
+        found = _call(lambda client: client.get(f"/datasets/{quote(dataset, safe='')}"), as_json)
         if as_json:
             _show(found, True, "")
             return
-        _print_dataset(found, language)
+        print_dataset(found, language, out)
         return
     found = _call(lambda client: client.get("/datasets"), as_json)
     if as_json:
         _show(found, True, "")
         return
-    table = _columns("dataset", "public since", "latest change")
-    for row in found["datasets"]:
-        public = "withdrawn" if row["withdrawn_at"] else (row["published_at"] or "-")[:16]
-        table.add_row(row["dataset"], public, _stands(row))
-    out.print(table)
-    for row in found["datasets"]:
-        if not row["end"] and row["reasons"]:
-            _print_reasons(row["dataset"], row["reasons"][:1], language)
-
-
-def _print_dataset(found: dict[str, Any], language: str) -> None:
-    paused = ", paused" if found["paused"] else ""
-    out.print(f"[bold]{found['dataset']}[/bold], card revision {found['revision'] or '-'}{paused}")
-    if found["publications"]:
-        table = _columns("release", "state", "rows", "made at")
-        for row in found["publications"]:
-            table.add_row(row["release"], row["state"], str(row["rows"]), row["made_at"][:16])
-        out.print(table)
-    if found["changes"]:
-        table = _columns("change", "stands", "since")
-        for row in found["changes"]:
-            table.add_row(row["change"], _stands(row), row["at"][:16])
-        out.print(table)
-    for row in found["changes"]:
-        if row["end"] not in ("published", "unchanged"):
-            _print_reasons(row["change"], row["reasons"][:5], language)
-
-
-def _columns(*names: str) -> Table:
-    # Identifiers are there to be copied: folded rather than cut.
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table
-
-
-def _stands(row: dict[str, Any]) -> str:
-    return row["end"] or (f"{row['stage']}: {row['state']}" if row["stage"] else "-")
-
-
-def _print_reasons(subject: str, reasons: list[dict[str, Any]], language: str) -> None:
-    for reason in reasons:
-        out.print(f"[bold]{subject}[/bold] {escape(reason[language])}", highlight=False)
+    print_inventory(found, language, out)
 
 
 @app.command()
@@ -213,7 +202,9 @@ def sign(card: Path, as_json: AsJson = False) -> None:
 
 def _decide(release: str, verdict: str, reason: str | None, as_json: bool) -> None:
     body = {"verdict": verdict, "reason": reason}
-    result = _call(lambda client: client.post(f"/releases/{release}/decision", body), as_json)
+    result = _call(
+        lambda client: client.post(f"/releases/{quote(release, safe='')}/decision", body), as_json
+    )
     _show(result, as_json, f"{result['dataset']}: {release} {verdict}")
 
 
@@ -281,13 +272,15 @@ def reconcile(
     """Count the ends of all changes and check every file named. Exit 3 when something is wrong."""
     from ecluse.reconcile import reconcile as account  # noqa: PLC0415 - needs the database
 
+    if not settings().database.get_secret_value():
+        _fail(2, NO_DATABASE, as_json=as_json)
     result = _await(account(settings(), deep=deep), as_json)
     lines = [
         f"changes announced: {result['announced']}",
         *(f"ended {end}: {count}" for end, count in sorted(result["ends"].items())),
         *(f"open, {state}: {count}" for state, count in sorted(result["open"].items())),
         f"public files checked: {result['files']}",
-        *(f"[red]wrong: {one}[/red]" for one in result["wrong"]),
+        *(f"wrong: {', '.join(f'{k} {v}' for k, v in one.items())}" for one in result["wrong"]),
         "everything adds up" if result["ok"] else f"{len(result['wrong'])} discrepancies",
     ]
     _show(result, as_json, "\n".join(lines))
@@ -298,16 +291,28 @@ def reconcile(
 @app.command()
 def topics(as_json: AsJson = False) -> None:
     """Create Kafka's topics. Those that are there are left as they are."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
     from shared.topics import create_topics  # noqa: PLC0415 - needs the broker
 
-    made, there = _await(create_topics(settings()), as_json)
+    try:
+        made, there = _await(create_topics(settings()), as_json)
+    except KafkaError:
+        _fail(1, _text("broker_away"), as_json=as_json)
     _show({"created": made, "there": there}, as_json, f"{len(made)} created, {len(there)} there")
 
 
 @app.command()
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schemas to their newest version."""
-    done = migrate_all(settings())
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415 - needs the database
+
+    if not settings().database.get_secret_value():
+        _fail(2, NO_DATABASE, as_json=as_json)
+    try:
+        done = migrate_all(settings())
+    except OperationalError:
+        _fail(1, _text("database_away"), as_json=as_json)
     _show({"schemas": done}, as_json, f"up to date: {', '.join(done)}")
 
 
@@ -330,7 +335,14 @@ def serve(
     """Run one process in the foreground."""
     from ecluse.serve import make_service  # noqa: PLC0415 - an image holds one service
 
-    make_service(service, settings()).run()
+    chosen = settings()
+    if service in ("publish", "portal", "notify") and not chosen.database.get_secret_value():
+        _fail(2, NO_DATABASE)
+    try:
+        process = make_service(service, chosen)
+    except (BadCard, ValueError) as wrong:
+        _fail(2, str(wrong))
+    process.run()
 
 
 @app.command("try")
@@ -341,14 +353,22 @@ def try_(
     as_json: AsJson = False,
 ) -> None:
     """See what would be published of a file, and what would stop it. Nothing leaves this machine."""
-    from ecluse.try_card import try_card  # noqa: PLC0415
+    from ecluse.try_card import make_room, try_card  # noqa: PLC0415
     from ecluse.try_report import print_trial, write_reports  # noqa: PLC0415 - heavy libraries
 
     if not file.is_file():
         _fail(2, "there is no such file", as_json=as_json)
     loaded = _load(card, as_json)
-    folder.mkdir(parents=True, exist_ok=True)
-    trial = try_card(loaded, file, folder)
+    try:
+        make_room(folder, loaded, (file, card))
+    except ValueError as wrong:
+        _fail(2, str(wrong), as_json=as_json)
+    except OSError:
+        _fail(2, "--out must name a folder that can be written to", as_json=as_json)
+    try:
+        trial = try_card(loaded, file, folder)
+    except Exception as error:  # noqa: BLE001 - a library's text may quote a cell: only its place is said
+        _fail(1, f"a program of Écluse failed: {failure_place(error)}", as_json=as_json)
     result = trial.as_json(settings().language)
     write_reports(trial, folder, settings().language)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -18,10 +19,13 @@ MEDIA = {
 
 
 class CallFailed(Exception):
-    """The call did not succeed. `refused` holds the API's reasons; none if it does not answer."""
+    """The call did not succeed. `refused` holds the API's reasons.
 
-    def __init__(self, message: str, refused: list[dict[str, Any]] | None = None) -> None:
-        self.refused = refused or []
+    `mine` says whose turn it is: true when the call was refused, false when the API is away or fails.
+    """
+
+    def __init__(self, message: str, refused: list[dict[str, Any]], *, mine: bool) -> None:
+        self.refused, self.mine = refused, mine
         super().__init__(message)
 
 
@@ -68,14 +72,22 @@ class Client:
     def _call(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, url, **options)
-        except httpx.HTTPError:
-            raise CallFailed(f"{url.split('/', 3)[2]} does not answer") from None
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise CallFailed(f"{_host(url)} does not answer", [], mine=False) from None
+        mine = answer.is_client_error
         try:
             body = answer.json()
         except ValueError:
-            raise CallFailed(f"HTTP {answer.status_code} without an explanation") from None
+            said = f"HTTP {answer.status_code} without an explanation"
+            raise CallFailed(said, [], mine=mine) from None
         if answer.is_success and isinstance(body, dict):
             return body
-        refused = body.get("refused", []) if isinstance(body, dict) else []
-        said = " ".join(str(reason.get(self._language, "")) for reason in refused)
-        raise CallFailed(said or f"HTTP {answer.status_code}", refused)
+        refused = body.get("refused") if isinstance(body, dict) else None
+        reasons = [one for one in refused or [] if isinstance(one, dict)]
+        said = " ".join(str(one[self._language]) for one in reasons if one.get(self._language))
+        raise CallFailed(said or f"HTTP {answer.status_code}", reasons, mine=mine)
+
+
+def _host(url: str) -> str:
+    # An address without a scheme is a setting written wrong: it is shown as it is.
+    return urlsplit(url).netloc.rpartition("@")[2] or url.partition("/")[0]

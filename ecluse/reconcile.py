@@ -12,14 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database import open_engine
 from shared.envelope import identity
 from shared.events import DatasetChanged, ObjectRef
-from shared.failures import EcluseError
+from shared.failures import OursAway, Quarantined
 from shared.ids import change_id
 from shared.kafka_client import reader, to_end
+from shared.messages import Reason
 from shared.settings import Settings
 from shared.storage import Store, open_store
 
@@ -33,7 +35,7 @@ UNDER_WAY = timedelta(hours=2)
 
 
 async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
-    """The account: `ok`, ends by kind, changes under way, and every discrepancy."""
+    """The account: `ok`, ends by kind, changes under way, and every discrepancy. Raises OursAway."""
     engine = open_engine(settings, pool=1)
     store = open_store(settings, "operator")
     try:
@@ -42,10 +44,11 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
             engine, 'select change, dataset, stage, state, "end", first_at, at from publish.changes'
         )
         known = {row["change"]: row for row in changes}
-        wrong = [
-            {"what": "change_lost", "change": change} for change in announced if change not in known
-        ]
         now = datetime.now(UTC)
+        unseen = [change for change in announced if change not in known]
+        # One that came in a moment ago, or behind an outage of ours, is not lost: it is next.
+        lost = [change for change in unseen if now - announced[change] > UNDER_WAY]
+        wrong = [{"what": "change_lost", "change": change} for change in lost]
         for row in changes:
             limit = LIMITS.get(row["state"], UNDER_WAY)
             if row["end"] is None and now - row["at"] > limit:
@@ -59,7 +62,10 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
             "ok": not wrong,
             "announced": len(announced),
             "ends": dict(Counter(row["end"] for row in changes if row["end"])),
-            "open": dict(Counter(row["state"] for row in changes if not row["end"])),
+            "open": dict(
+                Counter(row["state"] for row in changes if not row["end"])
+                + Counter(announced=len(unseen) - len(lost))
+            ),
             "files": files,
             "wrong": wrong,
         }
@@ -67,16 +73,16 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
         await engine.dispose()
 
 
-async def _announced(settings: Settings) -> set[str]:
-    """Every change on the topic: identities alone are read, never the addresses."""
+async def _announced(settings: Settings) -> dict[str, datetime]:
+    """Every change on the topic and when it came in: identities alone are read, never the addresses."""
     topic = settings.topic(DatasetChanged.TOPIC)
-    found: set[str] = set()
+    found: dict[str, datetime] = {}
     async with reader(settings, topic) as consumer:
         async for record in to_end(consumer):
             came = identity(record)
             # A re-run carries a change that was announced before.
             if came and not came.source.startswith("urn:ecluse:publish"):
-                found.add(change_id(came.source, came.id))
+                found.setdefault(change_id(came.source, came.id), came.at)
     return found
 
 
@@ -113,11 +119,14 @@ async def _intact(store: Store, row: dict[str, Any]) -> bool:
     try:
         async for _ in store.checked(ref):
             await asyncio.sleep(0)
-    except EcluseError:
+    except Quarantined:
         return False
     return True
 
 
 async def _rows(engine: AsyncEngine, statement: str) -> list[dict[str, Any]]:
-    async with engine.connect() as connection:
-        return [dict(row._mapping) for row in await connection.execute(text(statement))]
+    try:
+        async with engine.connect() as connection:
+            return [dict(row._mapping) for row in await connection.execute(text(statement))]
+    except (OperationalError, InterfaceError):
+        raise OursAway(Reason(code="database_away")) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from shared.messages import Language, Reason
 
 # What a machine of its own cannot know.
 NOT_CHECKED = ["earlier_releases", "linked_datasets", "approval"]
+# Beside the data, in every trial that comes so far.
+WRITTEN = ("report.json", "quality.json", "privacy.json", "datapackage.json", "preview.json")
 REFUSED_BY_POLICY = frozenset({"subject_needs_protection"})
 
 
@@ -55,6 +58,20 @@ class Trial:
             "files": self.files,
             "not_checked": NOT_CHECKED,
         }
+
+
+def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
+    """Makes the folder, and takes from it what an earlier trial of this dataset left.
+
+    Raises ValueError if that would overwrite one of the files `kept`; OSError.
+    """
+    names = {f"{card.dataset}.{form}" for form in card.formats or ()} | set(WRITTEN)
+    written = [out / name for name in sorted(names)]
+    if {path.resolve() for path in written} & {path.resolve() for path in kept}:
+        raise ValueError("the trial would write over its own input: name another folder in --out")
+    out.mkdir(parents=True, exist_ok=True)
+    for path in written:
+        path.unlink(missing_ok=True)
 
 
 def try_card(card: Card, source: Path, out: Path) -> Trial:

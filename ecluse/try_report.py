@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ecluse.try_card import Trial, privacy_text
@@ -45,12 +46,14 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
     def say(name: str) -> str:
         return _SAY[name][0 if language == "fr" else 1]
 
-    console.print(f"[bold]{card.title.get(language, card.title['fr'])}[/bold] ({card.dataset})")
+    title = escape(card.title.get(language, card.title["fr"]))
+    console.print(f"[bold]{title}[/bold] ({card.dataset})", highlight=False)
     console.print(say(trial.outcome))
     for reason in trial.reasons[:20]:
         text = reason.text(language)
-        console.print(f"\n• {text.what}", highlight=False)
-        console.print(f"  {text.why}\n  → {text.next}", style="dim", highlight=False)
+        console.print(f"\n• {text.what}", markup=False, highlight=False)
+        why = f"  {text.why}\n  → {text.next}"
+        console.print(why, style="dim", markup=False, highlight=False)
     if trial.files:
         table = Table(say("format"), say("size"), say("rows"), box=box.SIMPLE_HEAD)
         for file in trial.files:
@@ -59,9 +62,9 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
         console.print(table)
         table = Table(say("column"), say("type"), box=box.SIMPLE_HEAD)
         for name, kind in trial.columns:
-            table.add_row(name, kind)
+            table.add_row(escape(name), kind)
         console.print(table)
-        console.print(privacy_text(trial, language), highlight=False)
+        console.print(privacy_text(trial, language), markup=False, highlight=False)
     if missing := card.missing_metadata():
         console.print(f"[yellow]{say('missing')} :[/yellow] {', '.join(missing)}")
     console.print(say("unchecked"), style="dim")

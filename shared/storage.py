@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +33,10 @@ BUCKETS: tuple[BucketName, ...] = ("drop", "raw", "safe", "reports", "staged", "
 CHUNK = 1024 * 1024
 # obstore raises one or the other, by method and backend.
 GONE = (exceptions.NotFoundError, FileNotFoundError)
+
+NO_NAME = "\ufffd"  # stands in a listed key for what cannot be in one
+_NO_KEY = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_UNFINISHED = re.compile(r".*#\d+")  # what an upload into a folder is called until it is whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +146,24 @@ class Store:
         return None if found is None else found.bytes
 
     async def list(self, bucket: BucketName, prefix: str = "") -> AsyncIterator[Found]:
-        """The objects under a prefix."""
+        """The objects under a prefix, in no order.
+
+        A file whose name cannot be a key is listed with `NO_NAME` in it, and cannot be read.
+        """
+        store = self._buckets[bucket]
+        if isinstance(store, LocalStore):
+            with _ours():
+                listed = await asyncio.to_thread(_folder, Path(str(store.prefix)), prefix)
+            for key, meant in listed:
+                if not meant:
+                    yield Found(
+                        key=key, bytes=0, etag="", modified=datetime.min.replace(tzinfo=UTC)
+                    )
+                elif found := await self.find(bucket, key):
+                    yield found
+            return
         with _ours():
-            listed = obstore.list(self._buckets[bucket], prefix or None)
-            async for page in listed:
+            async for page in obstore.list(store, prefix or None):
                 for meta in page:
                     yield _found(meta)
 
@@ -162,6 +182,29 @@ class Store:
         except OursAway:
             return False
         return True
+
+
+def _folder(folder: Path, prefix: str) -> list[tuple[str, bool]]:
+    """The plain files of a bucket that is a folder: key, and whether it can be read by that key.
+
+    People copy files into such a folder: one name that is no key must not hide the others (the
+    library's own listing ends at it), and a link may point at what its maker could not read.
+    """
+
+    def gone(failure: OSError) -> None:
+        if not isinstance(failure, FileNotFoundError):
+            raise failure
+
+    found = []
+    for place, _, names in os.walk(folder / prefix, onerror=gone):
+        for name in names:
+            path = Path(place) / name
+            if _UNFINISHED.fullmatch(name) or path.is_symlink():
+                continue
+            key = path.relative_to(folder).as_posix()
+            legible = _NO_KEY.sub(NO_NAME, key)
+            found.append((legible, legible == key))
+    return found
 
 
 def _found(meta: ObjectMeta) -> Found:

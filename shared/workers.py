@@ -32,6 +32,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 WATCH_SECONDS = 0.1
+START_SECONDS = 120  # imports alone, on a machine that may be starting everything at once
 _PDEATHSIG = 1
 
 
@@ -176,7 +177,7 @@ class WorkerPool:
     def _fresh(self) -> _Worker:
         worker = _Worker(self._modules)
         self._all.add(worker)
-        kind, _ = worker.answer(self._memory, time.monotonic() + self._seconds)
+        kind, _ = worker.answer(self._memory, time.monotonic() + START_SECONDS)
         if kind != "ready":
             self._discard(worker)
             raise WorkerFailed("a worker could not start")

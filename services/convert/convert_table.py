@@ -51,8 +51,8 @@ def convert_table(table: Path, card: Card, release: str, out: Path) -> Converted
     rows, first = 0, empty
     for batch in source.iter_batches(BATCH):
         frame = pl.DataFrame(batch)
-        if rows == 0:
-            first = frame.head(ROWS)
+        if len(first) < ROWS:
+            first = first.vstack(frame.head(ROWS - len(first)))
         rows += len(frame)
         if csv:
             csv.write(frame)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.convert.formula_guard import guarded_headers
 from services.convert.written_file import WrittenFile
 from shared.card import Card
 from shared.strategy import LICENCES
@@ -83,12 +84,13 @@ def _resource(
         "rowCount": file.rows,
     }
     if file.format == "csv":
+        headers = guarded_headers(types)
         resource |= {
             "type": "table",
             "encoding": "utf-8",
             "dialect": {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"'},
             "schema": {
-                "fields": [_field(name, kind, card) for name, kind in types.items()],
+                "fields": [_field(name, headers[name], kind, card) for name, kind in types.items()],
                 "missingValues": [""],
             },
         }
@@ -100,9 +102,11 @@ def _resource(
     return resource
 
 
-def _field(name: str, kind: str, card: Card) -> dict[str, Any]:
+def _field(name: str, header: str, kind: str, card: Card) -> dict[str, Any]:
     said = card.columns.get(name)
-    field: dict[str, Any] = {"name": name, "type": kind}
+    field: dict[str, Any] = {"name": header, "type": kind}
+    if header != name:
+        field["title"] = name
     if said and said.title:
         field["title"] = said.title["fr"]
     if said and said.description:

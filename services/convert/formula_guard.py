@@ -6,6 +6,9 @@ before it. A text that is a number, such as -5 or +3.2, stays: it is a value, an
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import polars as pl
 
 TRIGGER = r"^[=+\-@\t\r\n＝＋－＠]"
@@ -26,3 +29,17 @@ def guarded(column: str) -> pl.Expr:
         .otherwise(pl.col(column))
         .alias(column)
     )
+
+
+def guarded_headers(names: Iterable[str]) -> dict[str, str]:
+    """The names of a CSV's columns: those that would run get an apostrophe, and all stay different."""
+    given = list(names)
+    headers: dict[str, str] = {}
+    for name in given:
+        header = name
+        if re.search(TRIGGER, name) and not re.fullmatch(NUMBER.strip("^$"), name):
+            header = f"'{name}"
+            while header in given or header in headers.values():
+                header = f"'{header}"
+        headers[name] = header
+    return headers

@@ -1,13 +1,14 @@
 """CSV: UTF-8 without byte order mark, header, comma, CRLF (RFC 4180), ISO 8601 dates, null empty.
 
-A number that is not finite (NaN, ∞) is no value to a reader of CSV: it is empty as well.
+A number that is not finite (NaN, ∞) is no value to a reader of CSV: it is empty as well. In a table
+of one column an empty cell is quoted, or its line would be blank and readers would leave it out.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from services.convert.formula_guard import guarded, risky
+from services.convert.formula_guard import guarded, guarded_headers, risky
 from services.convert.written_file import CountingWriter
 
 
@@ -17,7 +18,8 @@ class CsvWriter:
     def __init__(self, out: CountingWriter, schema: pl.Schema) -> None:
         self._out = out
         self._texts = [name for name, kind in schema.items() if kind == pl.String]
-        self._headers_guarded = [_safe_header(name) for name in schema]
+        self._headers = guarded_headers(schema)
+        self._null = '""' if len(schema) == 1 else ""
         self._first = True
         self.guarded: dict[str, int] = {}
 
@@ -38,12 +40,16 @@ class CsvWriter:
         self._write(pl.DataFrame(schema=schema))
 
     def _write(self, batch: pl.DataFrame) -> None:
-        batch.columns = self._headers_guarded
-        text = dated(finite(batch)).write_csv(
-            include_header=self._first,
-            line_terminator="\r\n",
-            date_format="%Y-%m-%d",
-            time_format="%H:%M:%S",
+        text = (
+            dated(finite(batch))
+            .rename(self._headers)
+            .write_csv(
+                include_header=self._first,
+                null_value=self._null,
+                line_terminator="\r\n",
+                date_format="%Y-%m-%d",
+                time_format="%H:%M:%S",
+            )
         )
         self._first = False
         self._out.write(text.encode())
@@ -64,7 +70,3 @@ def dated(batch: pl.DataFrame) -> pl.DataFrame:
         for name, kind in batch.schema.items()
         if isinstance(kind, pl.Datetime)
     )
-
-
-def _safe_header(name: str) -> str:
-    return f"'{name}" if name[:1] in "=+-@\t\r\n" else name

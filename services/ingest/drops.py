@@ -17,27 +17,32 @@ from shared.events import DatasetChanged
 from shared.failures import OursAway
 from shared.ids import event_id
 from shared.logs import logger
-from shared.storage import Found, Store
+from shared.storage import NO_NAME, Found, Store
 
-# Two plain identifiers, then whatever the file is called; never a temporary or hidden one.
-_PLACE = re.compile(r"^(?P<domain>[a-z0-9-]{2,100})/(?P<dataset>[a-z0-9-]{2,100})/[^.~][^/]*$")
+_ID = "[a-z0-9][a-z0-9-]{0,98}[a-z0-9]"
+# Two identifiers, then whatever the file is called; never a temporary or hidden one.
+_PLACE = re.compile(rf"(?P<domain>{_ID})/(?P<dataset>{_ID})/[^.~/{NO_NAME}][^/{NO_NAME}]*")
+_LONGEST = 2048  # of an event's address
 
 
 def change_of(found: Found) -> DatasetChanged | None:
     """The change that a dropped file is; None for what does not lie in a dataset's place."""
-    place = _PLACE.match(found.key)
-    if place is None:
+    place = _PLACE.fullmatch(found.key)
+    address = f"drop:///{quote(found.key)}?version={version_of(found)}"
+    if place is None or len(address) > _LONGEST:
         return None
-    return DatasetChanged(
-        dataset=place["dataset"],
-        address=f"drop:///{quote(found.key)}?version={version_of(found)}",
-    )
+    return DatasetChanged(dataset=place["dataset"], address=address)
 
 
 def version_of(found: Found) -> str:
     """Tells one file from another that was dropped later under the same name."""
     modified = found.modified.astimezone(UTC).isoformat()
     return event_id("drop", found.etag, modified, str(found.bytes))
+
+
+def _meant(key: str) -> bool:
+    """Whether a person dropped this to be taken: not what came over HTTP, no hidden file."""
+    return not any(piece.startswith((".", "~")) for piece in key.split("/"))
 
 
 class Drops:
@@ -57,6 +62,7 @@ class Drops:
         self._stand_still = stand_still
         self._seen: set[str] = set()
         self._said: set[str] = set()
+        self._misplaced: set[str] = set()
 
     async def watch(self) -> None:
         """Lists the bucket for ever."""
@@ -70,9 +76,12 @@ class Drops:
     async def once(self) -> None:
         """One listing."""
         there: set[str] = set()
+        misplaced: set[str] = set()
         async for found in self._store.list("drop"):
             change = change_of(found)
             if change is None or change.address is None:
+                if _meant(found.key):
+                    misplaced.add(f"{found.key} {version_of(found)}")
                 continue
             there.add(change.address)
             settled = not self._stand_still or change.address in self._seen
@@ -80,5 +89,10 @@ class Drops:
                 await self._send(change)
                 self._said.add(change.address)
                 metrics.events_received.labels(way="drop", outcome="accepted").inc()
+        if fresh := len(misplaced - self._misplaced):
+            # Their names may hold personal data; whoever runs the bucket finds them by their place.
+            logger().warning("drops_misplaced", count=fresh)
+            metrics.events_received.labels(way="drop", outcome="rejected").inc(fresh)
+        self._misplaced = misplaced
         self._said &= there
         self._seen = there

@@ -8,10 +8,11 @@ decoded bytes. What is away raises SourceAway; what can never work raises Quaran
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import ipaddress
+import re
 import socket
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ REDIRECTS = 3
 TRIES = 3
 # Files that came with POST /changes lie apart from those that people drop.
 SENT = ".sent/"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +52,39 @@ class Fetched:
 async def fetch_source(address: str, to: Path, settings: Settings, store: Store) -> Fetched:
     """The source at `address`, written to `to`.
 
-    Three tries in about two minutes when somebody else's host is away. Raises SourceAway then, and
-    Quarantined for an address that is refused, a source that is not there or too large.
+    Three tries in about two minutes when somebody else's host is away; `source_timeout_seconds` for
+    all of them. Raises SourceAway then, and Quarantined for an address that is refused, a source
+    that is not there or too large.
     """
-    for number in range(1, TRIES):
-        try:
-            return await _fetch(address, to, settings, store)
-        except SourceAway:
-            await asyncio.sleep(settings.source_retry_seconds * (1, 3)[number - 1])
-    return await _fetch(address, to, settings, store)
+    parts = address_parts(address)
+    try:
+        async with asyncio.timeout(settings.source_timeout_seconds):
+            for number in range(1, TRIES):
+                try:
+                    return await _fetch(parts, to, settings, store)
+                except SourceAway:
+                    await asyncio.sleep(settings.source_retry_seconds * (1, 3)[number - 1])
+            return await _fetch(parts, to, settings, store)
+    except TimeoutError:
+        raise _away("too slow") from None
 
 
-async def _fetch(address: str, to: Path, settings: Settings, store: Store) -> Fetched:
-    parts = urlsplit(address)
+def address_parts(address: str) -> SplitResult:
+    """The address taken apart. Raises Quarantined for what is no address, now or ever."""
+    try:
+        parts = urlsplit(address)
+        written = parts.port is None or parts.port > 0
+    except ValueError:
+        written = False
+    if not written or _CONTROL.search(address):
+        raise Quarantined(Reason(code="address_refused", detail="form"))
+    return parts
+
+
+async def _fetch(parts: SplitResult, to: Path, settings: Settings, store: Store) -> Fetched:
     match parts.scheme.lower():
         case "http" | "https":
-            content = _over_http(address, settings)
+            content = _over_http(parts, settings)
         case "s3":
             content = _over_s3(parts, settings)
         case "file":
@@ -72,11 +93,8 @@ async def _fetch(address: str, to: Path, settings: Settings, store: Store) -> Fe
             content = _from_drop(parts, store)
         case _:
             raise Quarantined(Reason(code="address_refused", detail="scheme"))
-    try:
-        async with asyncio.timeout(settings.source_timeout_seconds), aclosing(content):
-            return await _write(content, to, settings.source_max_bytes)
-    except TimeoutError:
-        raise _away("too slow") from None
+    async with aclosing(content):
+        return await _write(content, to, settings.source_max_bytes)
 
 
 async def _write(content: AsyncGenerator[bytes, None], to: Path, limit: int) -> Fetched:
@@ -95,10 +113,8 @@ def _away(detail: str) -> SourceAway:
     return SourceAway(Reason(code="source_away", detail=detail))
 
 
-async def _over_http(address: str, settings: Settings) -> AsyncGenerator[bytes, None]:
-    deadline = time.monotonic() + settings.source_timeout_seconds
+async def _over_http(parts: SplitResult, settings: Settings) -> AsyncGenerator[bytes, None]:
     for _ in range(REDIRECTS + 1):
-        parts = urlsplit(address)
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
             raise Quarantined(Reason(code="address_refused", detail="scheme"))
         checked = await _resolve(parts, settings)
@@ -112,21 +128,28 @@ async def _over_http(address: str, settings: Settings) -> AsyncGenerator[bytes, 
                 client.stream("GET", pinned, headers=headers, extensions=extensions) as answer,
             ):
                 if answer.has_redirect_location:
-                    address = urljoin(address, answer.headers["location"])
+                    parts = _redirected(parts, answer.headers["location"])
                     continue
                 _check_status(answer.status_code)
                 async for part in answer.aiter_bytes(CHUNK):
-                    if time.monotonic() > deadline:
-                        raise _away("too slow")
                     yield part
                 return
         except httpx.TimeoutException:
             raise _away("time-out") from None
         except httpx.DecodingError:
             raise Quarantined(Reason(code="source_unreadable", detail="encoding")) from None
-        except (httpx.TransportError, httpx.InvalidURL):
+        except httpx.InvalidURL:
+            raise Quarantined(Reason(code="address_refused", detail="form")) from None
+        except httpx.TransportError:
             raise _away("connection") from None
     raise Quarantined(Reason(code="address_refused", detail="redirects"))
+
+
+def _redirected(parts: SplitResult, location: str) -> SplitResult:
+    try:
+        return address_parts(urljoin(parts.geturl(), location))
+    except ValueError:
+        raise Quarantined(Reason(code="address_refused", detail="form")) from None
 
 
 def _check_status(status: int) -> None:
@@ -146,9 +169,17 @@ async def _resolve(parts: SplitResult, settings: Settings) -> str:
         raise _away("DNS") from None
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        if not ipaddress.ip_address(address).is_global and not settings.allow_private_addresses:
+        if not settings.allow_private_addresses and not _is_public(address):
             raise Quarantined(Reason(code="address_refused", detail="private address"))
     return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    if found in _NAT64:
+        # A translator hands it on to the IPv4 address in its last 32 bits (RFC 6052).
+        found = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.is_global and not found.is_multicast
 
 
 def _netloc(address: str, port: int | None) -> str:
@@ -160,12 +191,15 @@ async def _over_s3(parts: SplitResult, settings: Settings) -> AsyncGenerator[byt
     endpoint = settings.source_s3_endpoint or settings.s3_endpoint
     if not endpoint:
         raise Quarantined(Reason(code="address_refused", detail="no S3 endpoint"))
-    own = not settings.source_s3_endpoint
     key, secret = (
-        (settings.s3_access_key, settings.s3_secret_key)
-        if own
-        else (settings.source_s3_access_key, settings.source_s3_secret_key)
+        (settings.source_s3_access_key, settings.source_s3_secret_key)
+        if settings.source_s3_endpoint
+        else (settings.s3_access_key, settings.s3_secret_key)
     )
+    own = endpoint.rstrip("/") == settings.s3_endpoint.rstrip("/")
+    if not _BUCKET.fullmatch(parts.netloc):
+        raise Quarantined(Reason(code="address_refused", detail="bucket"))
+    name = _key(parts)
     if own and parts.netloc.startswith(settings.s3_bucket_prefix):
         # Our own buckets are not sources: an event must not reach into the raw zone.
         raise Quarantined(Reason(code="address_refused", detail="own bucket"))
@@ -180,7 +214,7 @@ async def _over_s3(parts: SplitResult, settings: Settings) -> AsyncGenerator[byt
         retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=10)},
     )
     try:
-        found = await obstore.get_async(bucket, unquote(parts.path.lstrip("/")))
+        found = await obstore.get_async(bucket, name)
         async for part in found.stream(CHUNK):
             yield bytes(part)
     except exceptions.NotFoundError:
@@ -190,29 +224,53 @@ async def _over_s3(parts: SplitResult, settings: Settings) -> AsyncGenerator[byt
 
 
 async def _from_folder(parts: SplitResult, settings: Settings) -> AsyncGenerator[bytes, None]:
-    path = _allowed(parts, settings)
+    path = await asyncio.to_thread(_allowed, parts, settings)
     try:
+        # A pipe or a device would be waited for, for ever.
+        if not await asyncio.to_thread(path.is_file):
+            raise FileNotFoundError
         with path.open("rb") as file:
             while part := await asyncio.to_thread(file.read, CHUNK):
                 yield part
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise Quarantined(Reason(code="source_missing", detail="file")) from None
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise Quarantined(Reason(code="source_missing", detail="file")) from None
         raise _away("folder") from None
 
 
 def _allowed(parts: SplitResult, settings: Settings) -> Path:
     """The file, links resolved, if it lies under an allowed folder."""
-    path = Path(unquote(parts.path)).resolve()
+    try:
+        path = Path(unquote(parts.path)).resolve()
+    except (OSError, RuntimeError, ValueError):
+        # Links that lead to each other, or a NUL character.
+        raise Quarantined(Reason(code="address_refused", detail="folder")) from None
     folders = [folder.resolve() for folder in settings.allowed_folders]
-    if parts.netloc or not any(path.is_relative_to(folder) for folder in folders):
+    if parts.netloc not in ("", "localhost") or not any(
+        path.is_relative_to(folder) for folder in folders
+    ):
         raise Quarantined(Reason(code="address_refused", detail="folder"))
     return path
 
 
 def drop_key(parts: SplitResult) -> str:
-    """The key in the drop bucket that a `drop:` address names."""
-    return unquote(parts.path.lstrip("/"))
+    """The key in the drop bucket that a `drop:` address names. Raises Quarantined if none can be."""
+    # A folder holds no longer names; an S3 endpoint does.
+    return _key(parts, longest_piece=255)
+
+
+def _key(parts: SplitResult, longest_piece: int = 1024) -> str:
+    """An object's key. What no store can hold is refused here: asked for it, one fails as if away."""
+    key = unquote(parts.path).removeprefix("/")
+    pieces = key.split("/")
+    holdable = all(
+        piece not in ("", ".", "..") and len(piece.encode()) <= longest_piece for piece in pieces
+    )
+    if not holdable or _CONTROL.search(key) or len(key.encode()) > 1024:
+        raise Quarantined(Reason(code="address_refused", detail="key"))
+    return key
 
 
 async def _from_drop(parts: SplitResult, store: Store) -> AsyncGenerator[bytes, None]:

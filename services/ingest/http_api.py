@@ -34,7 +34,8 @@ from shared.table import TableView
 
 JSON_MAX = 64 * 1024
 # What a refusal's reason is in HTTP; else 422.
-STATUS = {"message_too_large": 413, "not_allowed": 403}
+STATUS = {"message_too_large": 413, "source_too_large": 413, "not_allowed": 403}
+TYPE_NAME = DatasetChanged.TYPE.split(".", 2)[2]
 FILE_TYPES = {
     "text/csv": "csv",
     "text/plain": "txt",
@@ -86,7 +87,9 @@ class ChangesApi:
     async def _answer(self, request: Request) -> JSONResponse:
         sender = self._identities.of(request.headers.get("authorization"))
         if sender is None:
-            return _refusal(401, Reason(code="token_unknown"))
+            refusal = _refusal(401, Reason(code="token_unknown"))
+            refusal.headers["WWW-Authenticate"] = "Bearer"
+            return refusal
         try:
             return await self._take(request, sender)
         except OursAway as failure:
@@ -154,20 +157,48 @@ def _announced(body: bytes, request: Request) -> tuple[DatasetChanged, str]:
         raise _invalid("the body is not JSON") from None
     if not isinstance(content, dict):
         raise _invalid("the body is not a JSON object")
-    event_id: object = request.headers.get("ce-id")
+    headers = request.headers
+    event_id: object = headers.get("ce-id")
     if "specversion" in content:
-        data = content.get("data") if isinstance(content.get("data"), dict) else {}
-        event_id, content = content.get("id"), {"dataset": content.get("subject"), **(data or {})}
+        _check_event(content["specversion"], content.get("type"), content.get("id"))
+        event_id = content.get("id")
+        if "data_base64" in content:
+            raise _invalid("data_base64")
+        content = _with_subject(content.get("data"), content.get("subject"))
     elif event_id is not None:
-        content = {"dataset": request.headers.get("ce-subject"), **content}
+        _check_event(headers.get("ce-specversion", "1.0"), headers.get("ce-type"), event_id)
+        content = _with_subject(content, headers.get("ce-subject"))
     try:
         said = Announcement.model_validate(content)
-        chosen = _EVENT_ID.validate_python(event_id or said.id or _chosen_id(request))
     except ValidationError as error:
         wrong = {str(part) for e in error.errors() for part in e["loc"][:1]}
         known = sorted(wrong & set(Announcement.model_fields)) or ["unknown field"]
         raise _invalid(", ".join(known)) from None
+    try:
+        chosen = _EVENT_ID.validate_python(event_id or said.id or _chosen_id(request))
+    except ValidationError:
+        raise _invalid("id") from None
     return DatasetChanged(dataset=said.dataset, address=said.address, kind=said.kind), chosen
+
+
+def _check_event(version: object, kind: object, event_id: object) -> None:
+    """A CloudEvent of another version or type, or without an id, is not what it seems."""
+    if version != "1.0":
+        raise _invalid("specversion")
+    if kind is not None and not str(kind).endswith(f".{TYPE_NAME}"):
+        raise _invalid("type")
+    if not event_id:
+        raise _invalid("id")
+
+
+def _with_subject(data: object, subject: object) -> dict[str, object]:
+    """The event's data; `subject` names the dataset, and what the data say must agree."""
+    if data is not None and not isinstance(data, dict):
+        raise _invalid("data")
+    fields = dict(data or {})
+    if subject is not None and fields.setdefault("dataset", subject) != subject:
+        raise _invalid("subject")
+    return fields
 
 
 def _chosen_id(request: Request) -> str:
@@ -195,7 +226,7 @@ async def _spool(request: Request, path: Path, limit: int) -> str:
         async for part in request.stream():
             size += len(part)
             if size > limit:
-                raise MessageInvalid(Reason(code="message_too_large", limit=limit))
+                raise Quarantined(Reason(code="source_too_large", limit=limit))
             digest.update(part)
             file.write(part)
     if not size:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from services.ingest.change_record import FetchedRecord, Run, read_fetched
 from services.ingest.drops import version_of
-from services.ingest.fetch_source import SENT, Fetched, drop_key, fetch_source
+from services.ingest.fetch_source import (
+    SENT,
+    Fetched,
+    address_parts,
+    drop_key,
+    fetch_source,
+)
 from shared import keys
 from shared.card import Card
 from shared.events import ObjectRef
@@ -55,7 +60,7 @@ async def keep_source(
 
 def _check_drop(address: str, card: Card) -> None:
     """A file dropped for another dataset or domain is not this one's (bad input S27)."""
-    parts = urlsplit(address)
+    parts = address_parts(address)
     if parts.scheme != "drop":
         return
     folders = drop_key(parts).removeprefix(SENT).split("/")
@@ -71,7 +76,7 @@ def _check_drop(address: str, card: Card) -> None:
 
 async def _clear_drop(run: Run, store: Store) -> None:
     """A dropped file leaves the drop bucket as soon as it is in `raw`; not one dropped since."""
-    parts = urlsplit(run.record.address or "")
+    parts = address_parts(run.record.address or "")
     if parts.scheme != "drop":
         return
     found = await store.find("drop", drop_key(parts))

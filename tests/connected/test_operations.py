@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from ecluse import reconcile as reconciling
 from ecluse.reconcile import reconcile
 from shared.policy_signature import new_key, sign_policy
 from shared.settings import Settings
@@ -74,7 +75,7 @@ async def test_a_signature_of_somebody_else(town: Town) -> None:
         assert answer.status_code == expected, answer.text
 
 
-async def test_reconcile_counts_everything(town: Town) -> None:
+async def test_reconcile_counts_everything(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """All adds up; a file that is gone or damaged, and a change that is lost, are named."""
     await town.start()
     await town.declare(card())
@@ -97,6 +98,9 @@ async def test_reconcile_counts_everything(town: Town) -> None:
     csv.write_bytes(whole)
     await town.stop("publish")
     await town.announce("lost", "https://a.example/x.csv")
+    fresh = await reconcile(town.settings, deep=True)
+    assert (fresh["ok"], fresh["open"]) == (True, {"announced": 1})
+    monkeypatch.setattr(reconciling, "UNDER_WAY", timedelta(0))
     lost = await reconcile(town.settings, deep=True)
     assert [one["what"] for one in lost["wrong"]] == ["change_lost"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from shared.events import ObjectRef
 from shared.failures import OursAway, Quarantined
 from shared.manifest import made_once
 from shared.settings import Settings
-from shared.storage import REACH, Store, open_store
+from shared.storage import NO_NAME, REACH, Store, open_store
 
 DATA = b"id;places\n" * 300_000
 RELEASE = "r" + "0" * 31
@@ -43,6 +44,29 @@ async def test_a_file_comes_back(store: Store, tmp_path: Path) -> None:
     await store.delete("raw", "a/b")
     await store.delete("raw", "a/b")
     assert await store.size("raw", "a/b") is None
+
+
+@pytest.mark.parametrize("name", [b"\xe9t\xe9.csv", b"tab\t.csv", b"line\n.csv", b"del\x7f.csv"])
+async def test_a_name_that_is_no_key_hides_no_other(
+    store: Store, tmp_path: Path, name: bytes
+) -> None:
+    """It is listed as one that cannot be read; the files beside it are listed as ever."""
+    await store.put_bytes("drop", "a/b/liste\u00a0d’été.csv", b"1")
+    folder = tmp_path / "store" / "drop" / "a" / "b"
+    (folder / os.fsdecode(name)).write_bytes(b"2")
+    listed = {one.key: one.bytes async for one in store.list("drop")}
+    assert listed.pop("a/b/liste\u00a0d’été.csv") == 1
+    assert [NO_NAME in key for key in listed] == [True]
+
+
+async def test_a_link_is_not_followed(store: Store, tmp_path: Path) -> None:
+    """Whoever may drop a link may not read what it points at."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"1")
+    await store.put_bytes("drop", "a/b/c.csv", b"1")
+    (tmp_path / "store" / "drop" / "a" / "b" / "d.csv").symlink_to(secret)
+    assert [one.key async for one in store.list("drop")] == ["a/b/c.csv"]
+    assert [one.key async for one in store.list("drop", "b")] == []
 
 
 async def test_a_part_of_a_file(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""`ecluse status`: identifiers whole, reasons as paragraphs, nothing printed that says nothing."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ecluse.print_status import print_dataset, print_inventory
+
+CHANGE, RELEASE = "c" + "0" * 31, "r" + "1" * 31
+LONG = "-".join(["jeu"] * 25)
+WHY = "Une valeur [rouge] n'est pas du type [/integer] (colonne places, ligne 3). Corrigez-la. "
+
+
+def reason(times: int = 1) -> dict[str, str]:
+    return {"code": "type_mismatch", "fr": WHY * times, "en": "A value."}
+
+
+def row(**more: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "dataset": "bancs",
+        "withdrawn_at": None,
+        "published_at": "2026-03-01T10:00:00+00:00",
+        "change": CHANGE,
+        "stage": "publish",
+        "state": "ended",
+        "end": "published",
+        "reasons": [],
+    }
+    return plain | more
+
+
+def stopped(**more: Any) -> dict[str, Any]:
+    why = {"end": None, "stage": "anonymize", "state": "quarantined", "reasons": [reason()]}
+    return row(**(why | more))
+
+
+def dataset(**more: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "dataset": "bancs",
+        "paused": False,
+        "revision": 2,
+        "publications": [
+            {
+                "release": RELEASE,
+                "state": "superseded",
+                "rows": 34_968_123,
+                "made_at": "2026-03-01T10:00:00+00:00",
+            }
+        ],
+        "changes": [stopped(at="2026-03-01T10:00:00+00:00")],
+    }
+    return plain | more
+
+
+def printed(show: Any, found: dict[str, Any], width: int = 80) -> str:
+    file = StringIO()
+    show(found, "fr", Console(file=file, width=width))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+def test_identifiers_are_whole(width: int) -> None:
+    """On one line each, however narrow the terminal: they are there to be copied and searched."""
+    text = printed(print_inventory, {"datasets": [row(), stopped(dataset=LONG)]}, width)
+    assert [line.split()[0] for line in text.splitlines() if "2026-03-01" in line] == [
+        "bancs",
+        LONG,
+    ]
+    text = printed(print_dataset, dataset(dataset=LONG), width)
+    assert any(line.startswith(RELEASE) for line in text.splitlines())
+    assert any(line.startswith(CHANGE) for line in text.splitlines())
+    assert LONG in text
+    assert "…" not in text
+
+
+def test_tables_fit_a_terminal() -> None:
+    """Eighty columns hold a change's line and a dataset's."""
+    for text in (
+        printed(print_inventory, {"datasets": [stopped()]}),
+        printed(print_dataset, dataset()),
+    ):
+        assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+
+
+def test_reasons_are_paragraphs() -> None:
+    """Below the table, word by word as they were given: square brackets are no markup."""
+    text = printed(print_dataset, dataset(changes=[stopped(reasons=[reason(3)], at="2026-03-01")]))
+    table, _, paragraphs = text.partition("anonymize: quarantined")
+    assert "valeur" not in table
+    assert " ".join(paragraphs.split()).count(WHY.strip()) == 3
+    assert all(len(line.rstrip()) <= 80 for line in paragraphs.splitlines())
+
+
+@pytest.mark.parametrize("end", ["published", "unchanged"])
+def test_no_reason_is_shown_for_what_went_well(end: str) -> None:
+    """What was stopped once and then passed is not told as an error."""
+    ended = row(end=end, reasons=[reason()], at="2026-03-01T10:00:00")
+    assert "valeur" not in printed(print_dataset, dataset(changes=[ended]))
+    assert "valeur" not in printed(print_inventory, {"datasets": [ended]})
+
+
+def test_nothing_is_no_table() -> None:
+    """Without datasets, publications or changes there is no empty table."""
+    assert printed(print_inventory, {"datasets": []}).count("\n") == 1
+    text = printed(print_dataset, dataset(publications=[], changes=[], revision=None))
+    assert text == "bancs, card revision -\n"
+
+
+def test_a_dataset_only_heard_of() -> None:
+    """Not declared, never public: dashes, and why."""
+    parked = stopped(
+        dataset="haies", published_at=None, stage="ingest", state="parked", change=None
+    )
+    line = next(
+        line
+        for line in printed(print_inventory, {"datasets": [parked]}).splitlines()
+        if line.startswith("haies ")
+    )
+    assert line.split() == ["haies", "-", "ingest:", "parked"]
+    nothing = row(dataset="haies", published_at=None, stage=None, state=None, end=None)
+    assert "haies    -             -" in printed(print_inventory, {"datasets": [nothing]})
+
+
+def test_a_withdrawn_dataset() -> None:
+    """It says so where the date stood."""
+    gone = row(withdrawn_at="2026-03-02T10:00:00+00:00")
+    assert "withdrawn" in printed(print_inventory, {"datasets": [gone]})
