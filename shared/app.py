@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from shared import logs, metrics
+from shared import crash_points, logs, metrics
 from shared.broker import Flow
 from shared.failures import OursAway
 from shared.settings import Settings
@@ -61,6 +61,7 @@ class Service:
 
     def run(self) -> None:
         """Serves until SIGTERM or SIGINT; exits 1 when a background task has failed."""
+        crash_points.arm(self.name, self.settings.crash_at)
         logs.configure(self.name, self.settings.log_level, self.settings.log_format)
         metrics.build_info.labels(version=version("ecluse")).set(1)
         asyncio.run(self.serve())

@@ -25,6 +25,7 @@ from faststream.security import BaseSecurity, SASLScram512
 from prometheus_client import CollectorRegistry
 
 from shared import ledger, metrics
+from shared.crash_points import crash_point
 from shared.envelope import (
     Received,
     decode,
@@ -245,6 +246,7 @@ class Flow:
         self._tries.pop(f"{raw.topic}/{raw.partition}/{raw.offset}", None)
         metrics.stage_runs.labels(stage=self.stage, outcome=outcome).inc()
         metrics.stage_duration.labels(stage=self.stage).observe(time.monotonic() - began)
+        crash_point("before-commit")
 
     async def _handle_batch(
         self, call_next: Callable[[StreamMessage[Any]], Awaitable[Any]], record: StreamMessage[Any]
@@ -286,13 +288,16 @@ class Flow:
             event, came = decode(self.models[raw.topic], raw)
             structlog.contextvars.bind_contextvars(**_names(event, came))
             output = await self._work(call_next, record, event, came)
+            crash_point("after-work")
             if isinstance(output, Event):
                 await self.send(output)
+                crash_point("after-event")
                 metrics.stage_rows.labels(stage=self.stage).inc(getattr(output, "rows", 0) or 0)
             if output is not NOTHING_TO_SAY:
                 await self.record(
                     "done", event, came, seconds=time.monotonic() - began, output=output
                 )
+                crash_point("after-ledger")
         except OursAway as failure:
             await self.wait(_code(failure))
             raise
@@ -329,6 +334,7 @@ class Flow:
         if self.stage in ANNOUNCING:
             await self.record("started", event, came)
         token = _CURRENT.set((event, came))
+        crash_point("before-work")
         try:
             return await call_next(record)
         finally:

@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from shared import metrics
 from shared.broker import Flow
+from shared.crash_points import crash_point
 from shared.envelope import encode, headers
 from shared.events import Event
 from shared.failures import OursAway
@@ -106,11 +107,18 @@ class Database:
         self.written = asyncio.Event()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction. Raises OursAway when the database is away; other errors are defects."""
+    async def transaction(self, step: str = "") -> AsyncIterator[AsyncConnection]:
+        """One transaction. Raises OursAway when the database is away; other errors are defects.
+
+        `step` names one that writes: a test may crash the process `before-`, `inside-` or `after-` it.
+        """
+        if step:
+            crash_point(f"before-{step}")
         try:
             async with self.engine.begin() as connection:
                 yield connection
+                if step:
+                    crash_point(f"inside-{step}")
         except DBAPIError as error:
             if error.connection_invalidated or type(error).__name__ in _AWAY:
                 raise OursAway(Reason(code="database_away")) from None
@@ -118,6 +126,8 @@ class Database:
         except (ConnectionError, TimeoutError):
             raise OursAway(Reason(code="database_away")) from None
         self.written.set()
+        if step:
+            crash_point(f"after-{step}")
 
     async def first_time(self, connection: AsyncConnection, event: str) -> bool:
         """Records an event as received; False if it was before."""
@@ -194,12 +204,15 @@ class Database:
             ).all()
             await self._send(flow, rows)
             if rows:
+                crash_point("inside-relay")
                 await connection.execute(
                     delete(outbox).where(outbox.c.id.in_([row.id for row in rows]))
                 )
             metrics.outbox_pending.labels(schema=outbox.schema or "").set(
                 await connection.scalar(select(func.count()).select_from(outbox)) or 0
             )
+        if rows:
+            crash_point("after-relay")
         return len(rows)
 
     async def _send(self, flow: Flow, rows: Sequence[Row[Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shared import keys
+from shared.crash_points import crash_point
 from shared.events import Stage
 from shared.failures import Quarantined
 from shared.ids import DatasetId, ReleaseId
@@ -34,7 +35,9 @@ async def made_once(
     if (there := await store.get("reports", key)) is not None:
         return _read(model, there)
     made = await make()
+    crash_point("after-object")
     if await store.create("reports", key, made.model_dump_json(exclude_none=True).encode()):
+        crash_point("after-manifest")
         return made
     return _read(model, await store.get("reports", key) or b"")
 

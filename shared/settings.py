@@ -196,6 +196,13 @@ class Settings(BaseSettings):
         default=120, gt=0, description="A delivery left for this long is taken over."
     )
 
+    # --- tests --------------------------------------------------------------------------------
+    crash_at: str = Field(
+        default="",
+        pattern=r"^([a-z]+:[a-z-]+)?$",
+        description="For tests of crashes alone: this process kills itself at `<service>:<point>`.",
+    )
+
     # --- logs ---------------------------------------------------------------------------------
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level written."

@@ -94,7 +94,7 @@ class _Worker:
         try:
             answer: tuple[str, Any] = self.pipe.recv()
         except (EOFError, OSError):
-            return "killed", Reason(code="worker_died")
+            return "died", Reason(code="worker_died")
         return answer
 
     def kill(self) -> None:
@@ -139,13 +139,28 @@ class WorkerPool:
         """The result of `work`, a top-level function, done in a worker.
 
         Raises the EcluseError that the work raised; Quarantined(`resource_limit`) when it went over
-        a limit or its process died; WorkerFailed for a defect in the work's code.
+        a limit, Quarantined(`worker_died`) when two processes died of it; WorkerFailed for a defect
+        in the work's code.
         """
+        kind, content = await self._attempt(work, args, kwargs)
+        if kind == "died":
+            # One death may be the machine's doing (its memory ran out); two are the data's.
+            kind, content = await self._attempt(work, args, kwargs)
+        if kind == "done":
+            result: T = content
+            return result
+        if kind in ("killed", "died"):
+            raise Quarantined(content)
+        if kind == "failure":
+            raise content
+        raise WorkerFailed(content)
+
+    async def _attempt(self, *job: object) -> tuple[str, Any]:
         worker = await self._idle.get()
         try:
             if worker is None:
                 worker = await self._in_thread(self._fresh)
-            kind, content = await self._in_thread(self._job, worker, (work, args, kwargs))
+            kind, content = await self._in_thread(self._job, worker, job)
         except BaseException:
             # Cancelled half way: the worker is busy with a job that nobody waits for.
             if worker is not None:
@@ -157,21 +172,14 @@ class WorkerPool:
         else:
             await self._in_thread(self._discard, worker)
             self._idle.put_nowait(None)
-        if kind == "done":
-            result: T = content
-            return result
-        if kind == "killed":
-            raise Quarantined(content)
-        if kind == "failure":
-            raise content
-        raise WorkerFailed(content)
+        return kind, content
 
     def _job(self, worker: _Worker, job: tuple[object, ...]) -> tuple[str, Any]:
         worker.jobs += 1
         try:
             worker.pipe.send(job)
         except (BrokenPipeError, OSError):
-            return "killed", Reason(code="worker_died")
+            return "died", Reason(code="worker_died")
         return worker.answer(self._memory, time.monotonic() + self._seconds)
 
     def _fresh(self) -> _Worker:

@@ -40,7 +40,7 @@ async def on_published(event: DatasetPublished, room: Room) -> None:
     entry = room.cards.get(event.dataset)
     card = Card.model_validate(entry.body if entry else {})
     item = make_news(event, card)
-    async with room.database.transaction() as connection:
+    async with room.database.transaction("news") as connection:
         if not await room.database.first_time(connection, event.id):
             return
         if wanted(event, card):

@@ -54,7 +54,7 @@ class Acts:
         _allow(who, "declare", card.domain)
         if missing := card.missing_metadata():
             raise Refused(422, *(Reason(code="metadata_missing", column=name) for name in missing))
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("declare") as connection:
             await lock_dataset(connection, card.dataset)
             before = await card_row(connection, card.dataset)
             if before is not None:
@@ -64,7 +64,7 @@ class Acts:
 
     async def sign(self, who: Identity, dataset: str, signature: Signature) -> dict[str, Any]:
         """Puts a policy in force by a trusted person's signature."""
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("sign") as connection:
             await lock_dataset(connection, dataset)
             before = await self._declared(connection, dataset)
             _allow(who, "sign", before.domain)
@@ -130,7 +130,7 @@ class Acts:
         """Approves or refuses the publication of a release that waits."""
         if verdict == "refused" and not reason:
             raise Refused(422, Reason(code="reason_missing"))
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("decide") as connection:
             row = await self._waiting(connection, release)
             await lock_dataset(connection, row.dataset)
             row = await self._waiting(connection, release)
@@ -166,7 +166,7 @@ class Acts:
         """Takes a release off the portal, the feed and the bucket, in whatever state it is."""
         if not reason:
             raise Refused(422, Reason(code="reason_missing"))
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("withdraw") as connection:
             found = await self._of_release(connection, release)
             public = await lock_dataset(connection, found[0].dataset)
             card = await self._declared(connection, found[0].dataset)
@@ -241,7 +241,7 @@ class Acts:
     async def pause(self, who: Identity, scope: str, *, paused: bool) -> dict[str, Any]:
         """Pauses or resumes a dataset, a domain, or all."""
         c = t.cards.c
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("pause") as connection:
             chosen = select(t.cards).with_for_update().order_by(c.dataset)
             if scope != "all":
                 chosen = chosen.where((c.dataset == scope) | (c.domain == scope))
@@ -287,7 +287,7 @@ class Acts:
 
     async def replay(self, who: Identity, dataset: str, fetch: str) -> dict[str, Any]:
         """Runs a dataset's latest change again, from the kept source or fetched anew."""
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("replay") as connection:
             card = await self._declared(connection, dataset)
             _allow(who, "operate", card.domain)
             change = await latest_change(connection, dataset)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from services.publish import tables as t
 from services.publish.records import card_row, rerun
 from shared import metrics
+from shared.crash_points import crash_point
 from shared.database import Database
 from shared.failures import OursAway
 from shared.logs import logger
@@ -54,6 +55,8 @@ async def tick(database: Database) -> int:
                 )
                 .values(sent_at=func.now())
             )
+        if due:
+            crash_point("inside-tick")
     return len(due)
 
 

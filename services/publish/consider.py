@@ -46,7 +46,7 @@ async def on_converted(event: DatasetConverted, database: Database) -> None:
         "files": files,
         "shaping": event.card.shaping,
     }
-    async with database.transaction() as connection:
+    async with database.transaction("consider") as connection:
         if await database.first_time(connection, event.id):
             public = await lock_dataset(connection, event.dataset)
             await _consider(database, connection, public, event, made)
@@ -57,7 +57,7 @@ async def on_confirmed(event: DatasetConfirmed, database: Database) -> None:
 
     If another release has become public in between, the confirmed one is published again.
     """
-    async with database.transaction() as connection:
+    async with database.transaction("confirm") as connection:
         if not await database.first_time(connection, event.id):
             return
         public = await lock_dataset(connection, event.dataset)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.publish import tables as t
 from services.publish.own_portal import OwnPortal
 from shared import metrics
+from shared.crash_points import crash_point
 from shared.database import Database
 from shared.failures import OursAway, Quarantined, SourceAway
 from shared.logs import failure_place, logger
@@ -83,6 +84,8 @@ class DeliveryWorker:
                         lease_until=func.now() + text(f"interval '{self.lease_seconds} seconds'"),
                     )
                 )
+        if found is not None:
+            crash_point("after-claim")
         return found
 
     async def _deliver(self, row: Row[Any]) -> None:
@@ -105,7 +108,7 @@ class DeliveryWorker:
             return
         state = "done" if done else "cancelled"
         metrics.deliveries.labels(portal=row.portal, outcome=state).inc()
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("settle") as connection:
             await self._finish(connection, row, state)
         log.info("delivered" if done else "called off")
 
@@ -120,7 +123,7 @@ class DeliveryWorker:
         """Longer each time, up to six hours, never all at the same moment."""
         wait = min(FIRST_WAIT * 2**row.attempts, LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         metrics.deliveries.labels(portal=row.portal, outcome="retry").inc()
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("later") as connection:
             await connection.execute(
                 update(t.deliveries)
                 .where(t.deliveries.c.id == row.id)

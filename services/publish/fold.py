@@ -21,7 +21,7 @@ FIRST_WAIT, LONGEST_WAIT, MOST_WAITS = 10.0, 6 * 3600.0, 14
 
 async def on_ledger(rows: Sequence[LedgerRow], database: Database) -> None:
     """Writes rows down, once each, and brings their changes up to date."""
-    async with database.transaction() as connection:
+    async with database.transaction("fold") as connection:
         fresh = await _insert(connection, rows)
         # In one order, so that two folds at once do not lock each other out.
         for change in sorted({row.change for row in fresh if row.change}):

@@ -18,7 +18,7 @@ async def on_news(event: NewsPosted, database: Database) -> None:
         "body": event.body,
         "at": event.at,
     }
-    async with database.transaction() as connection:
+    async with database.transaction("shelve") as connection:
         await connection.execute(
             insert(t.news)
             .values(news=event.news, **fields)

@@ -15,6 +15,7 @@ from services.publish import tables as t
 from services.publish.records import card_row, end_change, end_overtaken, lock_dataset
 from services.publish.verify_files import verify_files
 from shared import keys, metrics
+from shared.crash_points import crash_point
 from shared.database import Database
 from shared.events import CatalogPublished, DatasetPublished, FileRef, Sequence, utc
 from shared.failures import EcluseError
@@ -43,6 +44,7 @@ class OwnPortal:
         files = [FileRef.model_validate(one) for one in publication.files]
         for file in files:
             await self._copy(publication, file)
+        crash_point("after-copy")
         await self._show(publication)
         base = f"{self.settings.verify_url}/datasets/{publication.dataset}"
         await verify_files(f"{base}/releases/{publication.release}", files)
@@ -54,6 +56,7 @@ class OwnPortal:
         except EcluseError:
             await self._flip_back(publication, before)
             raise
+        crash_point("after-verify")
         roles = {one["name"]: one["role"] for one in publication.files}
         await self._finish(publication, [one for one in files if roles[one.name] == "data"])
         return True
@@ -72,7 +75,7 @@ class OwnPortal:
 
     async def _show(self, publication: Row[Any]) -> None:
         """The versioned addresses exist from here on; the stable ones do not yet lead to them."""
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("show") as connection:
             for file in publication.files:
                 key = keys.file(publication.dataset, publication.release, file["name"])
                 told = ("name", "role", "format", "media_type", "bytes", "sha256")
@@ -94,7 +97,7 @@ class OwnPortal:
 
         None if the publication may not go out any more.
         """
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("flip") as connection:
             public = await lock_dataset(connection, publication.dataset)
             state = await connection.scalar(
                 select(t.publications.c.state).where(
@@ -126,7 +129,7 @@ class OwnPortal:
             return public
 
     async def _flip_back(self, publication: Row[Any], before: Row[Any]) -> None:
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("flip-back") as connection:
             public = await lock_dataset(connection, publication.dataset)
             if public.publication == publication.publication:
                 kept = {
@@ -143,7 +146,7 @@ class OwnPortal:
 
     async def _finish(self, publication: Row[Any], data: list[FileRef]) -> None:
         """Verified: the end of the change, and the events that say so, in one transaction."""
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("finish") as connection:
             public = await lock_dataset(connection, publication.dataset)
             if public.publication != publication.publication:
                 return
@@ -233,7 +236,7 @@ class OwnPortal:
         for file in publication.files:
             key = keys.file(publication.dataset, publication.release, file["name"])
             await self.store.delete("public", key)
-        async with self.database.transaction() as connection:
+        async with self.database.transaction("erase") as connection:
             await connection.execute(
                 delete(t.files).where(
                     t.files.c.dataset == publication.dataset,

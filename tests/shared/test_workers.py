@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -45,6 +46,13 @@ def endless() -> None:
 
 def pid() -> int:
     return os.getpid()
+
+
+def killed_once(mark: Path) -> str:
+    if not mark.exists():
+        mark.touch()
+        killed()
+    return "done"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -100,6 +108,11 @@ class TestPool:
         reason = caught.value.reasons[0]
         assert (reason.code, reason.detail) == (code, detail)
         assert await pool.run(double, 1) == 2
+
+    async def test_one_death_is_not_the_datas_doing(self, pool: WorkerPool, tmp_path: Path) -> None:
+        """A process that died once, of whatever, is replaced and its job done again."""
+        assert await pool.run(killed_once, tmp_path / "mark") == "done"
+        assert (tmp_path / "mark").exists()
 
     async def test_workers_are_renewed(self, pool: WorkerPool) -> None:
         """After so many jobs a fresh process works: nothing piles up for ever."""
