@@ -1,12 +1,14 @@
 """`ecluse reconcile`: counts the ends, and checks that what is said to exist does.
 
 Reads alone, with a credential that no service has: every change announced on the topic has an end or
-is under way within its limit; every object named is there with its size (`deep`: its checksum).
+is under way within its limit; every object named, in the database or in a stage's manifest, is there
+with its size (`deep`: its checksum); every publication was delivered and told once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +33,7 @@ LIMITS = {
     "parked": timedelta(days=30),
     "waiting": timedelta(days=3),
 }
-UNDER_WAY = timedelta(hours=2)
+UNDER_WAY = timedelta(hours=2)  # `_untold` says it in SQL
 
 
 async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
@@ -56,8 +58,10 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
                     {"what": "change_late", "change": row["change"], "state": row["state"]}
                 )
         wrong += await _twice(engine)
-        files, missing = await _objects(engine, store, deep=deep)
-        wrong += missing
+        wrong += await _untold(engine)
+        files, missing = await _files(engine, store, deep=deep)
+        objects, lacking = await _objects(engine, store, deep=deep)
+        wrong += missing + lacking
         return {
             "ok": not wrong,
             "announced": len(announced),
@@ -67,6 +71,7 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
                 + Counter(announced=len(unseen) - len(lost))
             ),
             "files": files,
+            "objects": objects,
             "wrong": wrong,
         }
     finally:
@@ -96,9 +101,34 @@ async def _twice(engine: AsyncEngine) -> list[dict[str, Any]]:
     return [{"what": "ended_twice", "change": row["change"], "times": row["times"]} for row in rows]
 
 
-async def _objects(
+async def _untold(engine: AsyncEngine) -> list[dict[str, Any]]:
+    """Publications that were not delivered, and news items that stand twice or not on the portal."""
+    undelivered = await _rows(
+        engine,
+        "select p.publication, p.dataset from publish.publications p where p.state = 'published'"
+        " and p.published_at < now() - interval '2 hours' and p.publication not in ("
+        "select publication from publish.deliveries where portal = 'own' and act = 'publish'"
+        " and state = 'done')",
+    )
+    repeated = await _rows(
+        engine,
+        "select publication, dataset from notify.news group by publication, dataset, kind"
+        " having count(*) > 1",
+    )
+    unseen = await _rows(
+        engine,
+        "select n.publication, n.dataset from notify.news n"
+        " where n.at < now() - interval '2 hours'"
+        " and not exists (select 1 from publish.news s where s.news = n.news)",
+    )
+    found = (("not_delivered", undelivered), ("news_twice", repeated), ("news_missing", unseen))
+    return [{"what": what, **row} for what, rows in found for row in rows]
+
+
+async def _files(
     engine: AsyncEngine, store: Store, *, deep: bool
 ) -> tuple[int, list[dict[str, Any]]]:
+    """The files that the portal serves, and those of them that are gone or damaged."""
     rows = await _rows(
         engine,
         "select f.dataset, f.release, f.name, f.key, f.bytes, f.sha256 from publish.files f"
@@ -107,21 +137,65 @@ async def _objects(
     wrong = []
     for row in rows:
         told = {"dataset": row["dataset"], "release": row["release"], "file": row["name"]}
-        if await store.size("public", row["key"]) != row["bytes"]:
-            wrong.append({"what": "file_missing", **told})
-        elif deep and not await _intact(store, row):
-            wrong.append({"what": "file_damaged", **told})
+        ref = ObjectRef(bucket="public", key=row["key"], bytes=row["bytes"], sha256=row["sha256"])
+        if fault := await _fault(store, ref, deep=deep):
+            wrong.append({"what": f"file_{fault}", **told})
     return len(rows), wrong
 
 
-async def _intact(store: Store, row: dict[str, Any]) -> bool:
-    ref = ObjectRef(bucket="public", key=row["key"], bytes=row["bytes"], sha256=row["sha256"])
+async def _objects(
+    engine: AsyncEngine, store: Store, *, deep: bool
+) -> tuple[int, list[dict[str, Any]]]:
+    """What the manifests of the stages name, and what of it is gone or damaged."""
+    gone = {row["release"] for row in await _rows(engine, "select release from publish.withdrawn")}
+    count, wrong = 0, []
+    async for found in store.list("reports"):
+        dataset, _, rest = found.key.partition("/")
+        kind, _, name = rest.partition("/")
+        if kind != "manifests" or name.partition(".")[0] in gone:
+            continue
+        refs = _named(await store.get("reports", found.key))
+        if refs is None:
+            where = {"dataset": dataset, "bucket": "reports", "key": found.key}
+            wrong.append({"what": "object_damaged", **where})
+        for ref in refs or ():
+            count += 1
+            if fault := await _fault(store, ref, deep=deep):
+                where = {"dataset": dataset, "bucket": ref.bucket, "key": ref.key}
+                wrong.append({"what": f"object_{fault}", **where})
+    return count, wrong
+
+
+def _named(manifest: bytes | None) -> list[ObjectRef] | None:
+    """Every object that a manifest names, however deep it stands in it; None if it is not legible."""
+    try:
+        told: list[Any] = [json.loads(manifest or b"")]
+        refs = []
+        while told:
+            one = told.pop()
+            if isinstance(one, dict) and one.keys() >= {"bucket", "key", "bytes", "sha256"}:
+                refs.append(ObjectRef.model_validate(one))
+            elif isinstance(one, dict):
+                told += one.values()
+            elif isinstance(one, list):
+                told += one
+    except ValueError:  # pydantic's and json's both are
+        return None
+    return refs
+
+
+async def _fault(store: Store, ref: ObjectRef, *, deep: bool) -> str | None:
+    """`missing`, `damaged`, or None for an object that is as it was announced."""
+    if await store.size(ref.bucket, ref.key) != ref.bytes:
+        return "missing"
+    if not deep:
+        return None
     try:
         async for _ in store.checked(ref):
             await asyncio.sleep(0)
     except Quarantined:
-        return False
-    return True
+        return "damaged"
+    return None
 
 
 async def _rows(engine: AsyncEngine, statement: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,8 @@ class City:
         self.changes: list[dict[str, Any]] = []
         self.files: list[dict[str, Any]] = []
         self.twice: list[dict[str, Any]] = []
+        self.undelivered: list[dict[str, Any]] = []
+        self.withdrawn: list[str] = []
 
     def change(self, name: str, *, ago: timedelta = OLD, **row: Any) -> None:
         self.announced[name] = NOW - ago
@@ -63,7 +66,13 @@ class City:
     async def rows(self, _: AsyncEngine, statement: str) -> list[dict[str, Any]]:
         if "publish.changes" in statement:
             return self.changes
-        return self.files if "publish.files" in statement else self.twice
+        if "publish.files" in statement:
+            return self.files
+        if "publish.deliveries" in statement:
+            return self.undelivered
+        if statement == "select release from publish.withdrawn":
+            return [{"release": one} for one in self.withdrawn]
+        return self.twice if "publish.ledger" in statement else []
 
     async def account(self, *, deep: bool = False) -> dict[str, Any]:
         return await reconcile(self.settings, deep=deep)
@@ -94,6 +103,7 @@ async def test_everything_adds_up(city: City) -> None:
         "ends": {"published": 1, "unchanged": 1},
         "open": {"waiting": 1, "quarantined": 1},
         "files": 1,
+        "objects": 0,
         "wrong": [],
     }
 
@@ -141,6 +151,42 @@ async def test_files_that_are_not_as_announced(city: City) -> None:
         *missing,
         {"what": "file_damaged", **told, "file": "changed.csv"},
     ]
+
+
+async def test_what_the_manifests_name(city: City) -> None:
+    """Tables and staged files are looked at like public ones; those of a withdrawn release are not."""
+    key = "bancs/tables/r1.parquet"
+    ref = await city.store.put_bytes("safe", key, FILE)
+    manifest = json.dumps({"rows": 1, "table": ref.model_dump(), "files": [ref.model_dump()]})
+    place = "bancs/manifests/r1.anonymize.json"
+    await city.store.put_bytes("reports", place, manifest.encode())
+    await city.store.put_bytes("reports", "bancs/reports/r1.anonymize.json", b"no manifest")
+    assert (await city.account(deep=True))["objects"] == 2
+    await city.store.put_bytes("safe", key, FILE.replace(b"3", b"4"))
+    where = {"dataset": "bancs", "bucket": "safe", "key": key}
+    assert (await city.account())["wrong"] == []
+    assert (await city.account(deep=True))["wrong"] == [{"what": "object_damaged", **where}] * 2
+    await city.store.delete("safe", key)
+    assert (await city.account())["wrong"] == [{"what": "object_missing", **where}] * 2
+    city.withdrawn = ["r1"]
+    assert (await city.account())["wrong"] == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"bucket":1,"key":2,"bytes":3,"sha256":4}'])
+async def test_a_manifest_that_is_damaged(city: City, content: bytes) -> None:
+    """It is named; the others are still looked at."""
+    key = "bancs/manifests/r1.ingest.json"
+    await city.store.put_bytes("reports", key, content)
+    [wrong] = (await city.account())["wrong"]
+    where = {"dataset": "bancs", "bucket": "reports", "key": key}
+    assert wrong == {"what": "object_damaged", **where}
+
+
+async def test_a_publication_that_was_not_delivered(city: City) -> None:
+    """What is said to be public was delivered to the city's own portal."""
+    city.undelivered = [{"publication": "p1", "dataset": "bancs"}]
+    told = {"what": "not_delivered", "publication": "p1", "dataset": "bancs"}
+    assert (await city.account())["wrong"] == [told]
 
 
 async def test_a_store_that_is_away(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
