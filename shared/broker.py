@@ -50,6 +50,7 @@ from shared.failures import (
     Parked,
     Quarantined,
     SourceAway,
+    disk_full,
 )
 from shared.ledger import passage_facts
 from shared.logs import failure_place, logger
@@ -115,6 +116,8 @@ class Flow:
         return {
             # A group of its own for each topic: one that joins does not make the others stand still.
             "group_id": self.group(model),
+            # One that comes back has its partitions at once, not after the session time-out.
+            "group_instance_id": self.settings.member,
             "auto_offset_reset": "earliest",
             "session_timeout_ms": timeout,
             "heartbeat_interval_ms": max(100, timeout // 10),
@@ -314,6 +317,9 @@ class Flow:
             self.log.info(state, reasons=[reason.code for reason in failure.reasons[:10]])
             return state
         except Exception as error:
+            if full := disk_full(error):
+                await self.wait(_code(full))
+                raise full from None
             tries = self._tries[origin] = self._tries.get(origin, 0) + 1
             self.log.error("defect", failure=failure_place(error), tries=tries)
             if tries < TRIES:

@@ -86,9 +86,14 @@ def boxes(metadata: MetaData) -> Boxes:
 
 
 def open_engine(settings: Settings, *, pool: int = 5) -> AsyncEngine:
-    """The process's engine. Errors never quote parameters."""
+    """The process's engine. Errors never quote parameters.
+
+    A process that hangs in the middle of a transaction holds its locks: the server ends it in time.
+    """
+    idle = int(settings.database_idle_seconds * 1000)
     return create_async_engine(
         settings.database.get_secret_value(),
+        connect_args={"options": f"-c idle_in_transaction_session_timeout={idle}"},
         pool_size=pool,
         max_overflow=pool,
         pool_pre_ping=True,

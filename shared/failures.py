@@ -1,7 +1,7 @@
 """Failures. The class says what to do; delivery policy (`shared/broker.py`) reads nothing else.
 
     EcluseError
-    ├── OursAway          store, broker or database: wait, the whole subscriber stands still
+    ├── OursAway          store, broker, database, disk: wait, the whole subscriber stands still
     ├── SourceAway        somebody else's host: a few tries, then `waiting`; others go on
     ├── Parked            not an error: dataset undeclared or paused, runs again when that changes
     ├── MessageInvalid    permanent, of the message: dead letter with a code, never the content
@@ -12,7 +12,11 @@ No failure carries a cell value, a sample, a file name or a library's own text.
 
 from __future__ import annotations
 
+import errno
+
 from shared.messages import Reason
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class EcluseError(Exception):
@@ -28,7 +32,7 @@ class EcluseError(Exception):
 
 
 class OursAway(EcluseError):
-    """Our store, broker or database does not answer. Transient."""
+    """Our store, broker or database does not answer, or our disk is full. Transient."""
 
 
 class SourceAway(EcluseError):
@@ -45,3 +49,10 @@ class MessageInvalid(EcluseError):
 
 class Quarantined(EcluseError):
     """The data cannot pass as they are. A person must act."""
+
+
+def disk_full(error: BaseException) -> OursAway | None:
+    """What an operating system's "no room left" means; None for any other error."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return OursAway(Reason(code="disk_full"))
+    return None

@@ -5,6 +5,7 @@ Each field says what it is for; `docs/reference/settings.md` is made from here.
 
 from __future__ import annotations
 
+import socket
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -61,6 +62,13 @@ class Settings(BaseSettings):
     session_timeout_seconds: float = Field(
         default=45, gt=0, description="After this silence a consumer is taken for dead."
     )
+    instance: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="Name of this process among those of its service, its own and lasting: one that"
+        " comes back has its place at once, not after the session time-out. `hostname`: the"
+        " container's. Empty: no place is kept.",
+    )
     max_poll_interval_seconds: float = Field(
         default=5400,
         gt=0,
@@ -98,6 +106,11 @@ class Settings(BaseSettings):
     database: SecretStr = Field(
         default=SecretStr(""),
         description="SQLAlchemy URL (`postgresql+psycopg://…`), one role per process.",
+    )
+    database_idle_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="A transaction left idle for this long is ended by the server: its process hangs.",
     )
 
     # --- identity -----------------------------------------------------------------------------
@@ -199,8 +212,9 @@ class Settings(BaseSettings):
     # --- tests --------------------------------------------------------------------------------
     crash_at: str = Field(
         default="",
-        pattern=r"^([a-z]+:[a-z-]+)?$",
-        description="For tests of crashes alone: this process kills itself at `<service>:<point>`.",
+        pattern=r"^([a-z]+:[a-z-]+(~stop)?)?$",
+        description="For tests of crashes alone: this process kills itself at `<service>:<point>`,"
+        " or stops there (`~stop`).",
     )
 
     # --- logs ---------------------------------------------------------------------------------
@@ -226,6 +240,11 @@ class Settings(BaseSettings):
     def bucket(self, name: str) -> str:
         """The full name of a bucket on an S3 endpoint."""
         return f"{self.s3_bucket_prefix}{name}"
+
+    @property
+    def member(self) -> str | None:
+        """The process's lasting name in its consumer groups (KIP-345); None without one."""
+        return socket.gethostname() if self.instance == "hostname" else self.instance or None
 
     @property
     def verify_url(self) -> str:

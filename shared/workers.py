@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import psutil
 
-from shared.failures import EcluseError, Quarantined
+from shared.failures import EcluseError, Quarantined, disk_full
 from shared.logs import failure_place
 from shared.messages import Reason
 
@@ -65,7 +65,8 @@ def _serve(pipe: Connection, modules: tuple[str, ...], parent: int) -> None:
                 Quarantined(Reason(code="resource_limit", detail="memory")),
             )
         except BaseException as error:  # noqa: BLE001 - a worker answers whatever happens
-            answer = ("defect", failure_place(error))
+            full = disk_full(error)
+            answer = ("failure", full) if full else ("defect", failure_place(error))
         pipe.send(answer)
 
 
@@ -138,9 +139,9 @@ class WorkerPool:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work`, a top-level function, done in a worker.
 
-        Raises the EcluseError that the work raised; Quarantined(`resource_limit`) when it went over
-        a limit, Quarantined(`worker_died`) when two processes died of it; WorkerFailed for a defect
-        in the work's code.
+        Raises the EcluseError that the work raised; OursAway when there is no room left on the disk;
+        Quarantined(`resource_limit`) when it went over a limit, Quarantined(`worker_died`) when two
+        processes died of it; WorkerFailed for a defect in the work's code.
         """
         kind, content = await self._attempt(work, args, kwargs)
         if kind == "died":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fasteners import InterProcessLock
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from deploy.local.kafka import LocalStackError
@@ -44,6 +44,10 @@ class PostgresServer:
         """Runs statements in a database, as its owner."""
         with self._engine(database).connect() as connection:
             connection.exec_driver_sql(statements)
+
+    def connect(self, database: str) -> Connection:
+        """A connection as the server's owner."""
+        return self._engine(database).connect()
 
     def _engine(self, database: str = "postgres") -> Engine:
         return create_engine(

@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
 from services.publish.own_portal import OwnPortal
+from services.publish.records import write_ledger
 from shared import metrics
 from shared.crash_points import crash_point
 from shared.database import Database
 from shared.failures import OursAway, Quarantined, SourceAway
 from shared.logs import failure_place, logger
+from shared.messages import Reason
 
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 6 * 3600.0
@@ -100,7 +102,7 @@ class DeliveryWorker:
         except (SourceAway, Quarantined) as failure:
             code = failure.reasons[0].code
             log.warning("delivery failed", reason=code, attempts=row.attempts + 1)
-            await self._later(row, code)
+            await self._later(row, code, stops=isinstance(failure, Quarantined))
             return
         except Exception as error:  # noqa: BLE001 - one delivery must not stop the others
             log.error("defect", failure=failure_place(error))
@@ -115,21 +117,33 @@ class DeliveryWorker:
     async def _finish(self, connection: AsyncConnection, row: Row[Any], state: str) -> None:
         await connection.execute(
             update(t.deliveries)
-            .where(t.deliveries.c.id == row.id)
+            # Another worker may have finished it while this one was taken for dead.
+            .where(t.deliveries.c.id == row.id, t.deliveries.c.state == "pending")
             .values(state=state, done_at=func.now(), lease_until=None, code=None)
         )
 
-    async def _later(self, row: Row[Any], code: str) -> None:
-        """Longer each time, up to six hours, never all at the same moment."""
+    async def _later(self, row: Row[Any], code: str, *, stops: bool = False) -> None:
+        """Longer each time, up to six hours, never all at the same moment.
+
+        `stops`: a repeat alone will not help, which the ledger says to the people concerned.
+        """
         wait = min(FIRST_WAIT * 2**row.attempts, LONGEST_WAIT) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         metrics.deliveries.labels(portal=row.portal, outcome="retry").inc()
         async with self.database.transaction("later") as connection:
             await connection.execute(
                 update(t.deliveries)
-                .where(t.deliveries.c.id == row.id)
+                .where(t.deliveries.c.id == row.id, t.deliveries.c.state == "pending")
                 .values(
                     code=code,
                     lease_until=None,
                     next_try=func.now() + text(f"interval '{wait:.2f} seconds'"),
                 )
             )
+            if stops and row.act == "publish":
+                found = await connection.execute(
+                    select(t.publications).where(t.publications.c.publication == row.publication)
+                )
+                reasons = (Reason(code=code),)
+                await write_ledger(
+                    self.database, connection, found.one(), "quarantined", reasons=reasons
+                )

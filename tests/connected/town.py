@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from deploy.demo.people import make_people
@@ -22,6 +24,7 @@ from ecluse.cli import migrate_all
 from ecluse.serve import make_service
 from shared.app import Service
 from shared.card import Card
+from shared.failures import OursAway
 from shared.ids import change_id
 from shared.kafka_client import administrator, reader, to_end, writer
 from shared.policy_signature import load_private, sign_policy
@@ -69,6 +72,7 @@ class Town:
         told["strategy_file"] = str(strategy)
         allowed = [Path(told.pop("allowed_folders"))]
         self.settings = Settings.model_validate(told | {"allowed_folders": allowed})
+        self._told = frozenset((*told, "allowed_folders"))
         self.patience = PATIENCE
         self._running: dict[str, tuple[Service, asyncio.Task[None]]] = {}
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
@@ -137,7 +141,7 @@ class Town:
         result: dict[str, Any] = answer.json()
         return result
 
-    async def declare(self, card: Card, *, signed: bool = True) -> None:
+    async def declare(self, card: Card, *, signed: bool = True, settle: bool = True) -> None:
         """Puts a card in force, and its policy."""
         await self.act("/datasets", card.body())
         if signed:
@@ -148,7 +152,8 @@ class Town:
             )
             body = signature.model_dump(mode="json")
             await self.act(f"/datasets/{card.dataset}/signature", body)
-        await self.quiet()
+        if settle:
+            await self.quiet()
 
     async def send(
         self, content: str | bytes, dataset: str = "bancs", event_id: str = "", kind: str = "update"
@@ -243,14 +248,29 @@ class Town:
 
     async def quiet(self) -> None:
         """Waits until every message is committed and nothing is left to send or deliver."""
-        await eventually(self._quiet, "the town does not come to rest")
+        try:
+            await eventually(self.settled, "the town does not come to rest", self.patience)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {await self._left()}") from None
 
-    async def _quiet(self) -> bool:
-        if not self._idle():
+    async def settled(self) -> bool:
+        """Whether every message is committed and nothing is left to send or deliver."""
+        try:
+            return self._idle() and not await self._lag() and self._idle()
+        except (KafkaError, OperationalError, OursAway):
             return False
-        if await self._lag():
-            return False
-        return self._idle()
+
+    async def _left(self) -> dict[str, object]:
+        """What keeps the town from its rest."""
+        rows = "select 'publish', count(*) from publish.outbox union all select 'notify', count(*)"
+        return {
+            "lag": await self._lag(),
+            "outbox": self.rows(f"{rows} from notify.outbox"),
+            "deliveries": self.rows(
+                "select dataset, act, attempts, code, lease_until from publish.deliveries"
+                " where state = 'pending'"
+            ),
+        }
 
     def _idle(self) -> bool:
         return self.rows(
@@ -258,14 +278,16 @@ class Town:
             " + (select count(*) from publish.deliveries where state = 'pending')"
         ) == [(0,)]
 
-    async def _lag(self) -> int:
-        """Messages that the running services have not committed."""
+    def groups(self) -> dict[str, str]:
+        """The consumer groups of the services that run, and the topic of each."""
         flows = [service.flow for service, _ in self._running.values() if service.flow]
-        groups = {
-            flow.group(model): topic for flow in flows for topic, model in flow.models.items()
-        }
+        return {flow.group(model): topic for flow in flows for topic, model in flow.models.items()}
+
+    async def _lag(self) -> dict[str, int]:
+        """Messages that the running services have not committed, by group; those without any, not."""
+        groups = self.groups()
         if not groups:
-            return 0
+            return {}
         async with administrator(self.settings) as admin:
             done: dict[tuple[str, TopicPartition], int] = {}
             for group in groups:
@@ -273,12 +295,15 @@ class Town:
                     done[group, place] = meta.offset
         async with reader(self.settings, *set(groups.values())) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())
-        return sum(
-            end - done.get((group, place), 0)
+        lag = {
+            group: sum(
+                end - done.get((group, place), 0)
+                for place, end in ends.items()
+                if place.topic == topic
+            )
             for group, topic in groups.items()
-            for place, end in ends.items()
-            if place.topic == topic
-        )
+        }
+        return {group: behind for group, behind in lag.items() if behind}
 
 
 async def eventually(
