@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,21 +77,32 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
         city.declare(names)
         # The first releases of a fresh process pay for its first imports and connections.
         warm = [(name, city.source(name, 1)) for name in names[:few]]
-        _load(city, warm, 0.0)
+        run_load(city, warm, 0.0)
         loads = {
-            "all at once": _load(city, [(name, city.source(name, 2)) for name in names], 0.0),
-            f"one every {apart:g} s": _load(
+            "all at once": run_load(city, [(name, city.source(name, 2)) for name in names], 0.0),
+            f"one every {apart:g} s": run_load(
                 city, [(name, city.source(name, 3)) for name in names[:few]], apart
             ),
         }
         memory = memory_bytes(city.pids())
+        idle = _idle(city, 3.0 if quick else 20.0)
     return {
         "loads": {name: load._asdict() for name, load in loads.items()},
         "memory": memory,
+        "idle": idle,
     }
 
 
-def _load(city: City, changes: Sequence[tuple[str, str]], apart: float) -> Load:
+def _idle(city: City, seconds: float) -> dict[str, float]:
+    """The share of a core that each process takes while nothing changes."""
+    before = cpu_seconds(city.pids())
+    time.sleep(seconds)
+    used = spent(before, cpu_seconds(city.pids()))
+    return {name: one / seconds for name, one in used.items()}
+
+
+def run_load(city: City, changes: Sequence[tuple[str, str]], apart: float) -> Load:
+    """Sends the changes and waits until all are public; what they took."""
     known = len(city.rows(TIMES))
     before = cpu_seconds(city.pids())
     asyncio.run(city.send(changes, apart))
