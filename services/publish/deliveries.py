@@ -17,7 +17,7 @@ from services.publish import tables as t
 from services.publish.own_portal import OwnPortal
 from shared import metrics
 from shared.crash_points import crash_point
-from shared.database import Database
+from shared.database import Database, wait_for
 from shared.failures import OursAway, Quarantined, SourceAway
 from shared.logs import failure_place, logger
 
@@ -37,10 +37,12 @@ class DeliveryWorker:
     async def run(self) -> None:
         """Delivers for ever."""
         while True:
+            # A decision is announced in the transaction that writes its delivery.
+            decided = self.database.next_event
             try:
                 row = await self._claim()
                 if row is None:
-                    await asyncio.sleep(self.idle_seconds)
+                    await wait_for(decided, self.idle_seconds)
                 else:
                     await self._deliver(row)
             except OursAway as failure:
