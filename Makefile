@@ -15,7 +15,7 @@ endif
 LOCKS := ingest anonymize convert publish notify local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint lock reference audit clean
+.PHONY: help install demo test unit lint lock reference bench audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ lint: install ## ruff, mypy, import contracts
 
 reference: install ## Writes docs/reference/ anew from the code
 	@$(BIN)/python -m ecluse.reference docs/reference
+
+bench: install ## Speed beside its peers, into docs/benchmarks.md (ARGS="chambers pipeline declared", --quick)
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: install ## Compiles requirements/ anew, with hashes and without addresses
 	@for extra in $(LOCKS); do \

@@ -7,8 +7,9 @@ from there; an event received is recorded once (inbox, by its id).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +34,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared import metrics
+from shared.at_once import at_once
 from shared.broker import Flow
 from shared.crash_points import crash_point
 from shared.envelope import encode, headers
@@ -109,7 +111,8 @@ class Database:
         self._boxes = boxes
         self._settings = settings
         self._service = service
-        self.written = asyncio.Event()
+        self._next_event = asyncio.Event()
+        self._emitting: set[AsyncConnection] = set()
 
     @asynccontextmanager
     async def transaction(self, step: str = "") -> AsyncIterator[AsyncConnection]:
@@ -119,9 +122,14 @@ class Database:
         """
         if step:
             crash_point(f"before-{step}")
+        emitted = False
         try:
             async with self.engine.begin() as connection:
-                yield connection
+                try:
+                    yield connection
+                finally:
+                    emitted = connection in self._emitting
+                    self._emitting.discard(connection)
                 if step:
                     crash_point(f"inside-{step}")
         except DBAPIError as error:
@@ -130,9 +138,20 @@ class Database:
             raise
         except (ConnectionError, TimeoutError):
             raise OursAway(Reason(code="database_away")) from None
-        self.written.set()
+        if emitted:
+            heard, self._next_event = self._next_event, asyncio.Event()
+            heard.set()
         if step:
             crash_point(f"after-{step}")
+
+    @property
+    def next_event(self) -> asyncio.Event:
+        """Set when a transaction of this process has emitted an event, and all else it wrote stands.
+
+        Taken before one looks for work and waited for after there was none, it misses nothing. What
+        other processes write it does not tell.
+        """
+        return self._next_event
 
     async def first_time(self, connection: AsyncConnection, event: str) -> bool:
         """Records an event as received; False if it was before."""
@@ -163,6 +182,7 @@ class Database:
         value: bytes | None,
         named: dict[str, str],
     ) -> None:
+        self._emitting.add(connection)
         await connection.execute(
             self._boxes.outbox.insert().values(
                 topic=self._settings.topic(topic), key=key, headers=named, value=value
@@ -181,6 +201,7 @@ class Database:
     async def relay(self, flow: Flow) -> None:
         """Sends what the outbox holds, in order, for ever. One relay per schema has the lock."""
         while True:
+            emitted = self.next_event
             try:
                 sent = await self._relay_once(flow)
             except OursAway as failure:
@@ -188,12 +209,7 @@ class Database:
                 await asyncio.sleep(1)
                 continue
             if sent < RELAY_BATCH:
-                self.written.clear()
-                try:
-                    async with asyncio.timeout(RELAY_SECONDS):
-                        await self.written.wait()
-                except TimeoutError:
-                    continue
+                await wait_for(emitted, RELAY_SECONDS)
 
     async def _relay_once(self, flow: Flow) -> int:
         outbox = self._boxes.outbox
@@ -213,17 +229,42 @@ class Database:
                 await connection.execute(
                     delete(outbox).where(outbox.c.id.in_([row.id for row in rows]))
                 )
-            metrics.outbox_pending.labels(schema=outbox.schema or "").set(
-                await connection.scalar(select(func.count()).select_from(outbox)) or 0
-            )
+            left = 0
+            if len(rows) == RELAY_BATCH:
+                left = await connection.scalar(select(func.count()).select_from(outbox)) or 0
+            metrics.outbox_pending.labels(schema=outbox.schema or "").set(left)
         if rows:
             crash_point("after-relay")
         return len(rows)
 
     async def _send(self, flow: Flow, rows: Sequence[Row[Any]]) -> None:
-        # Not gathered: a dataset's events must reach the broker in the order they were written.
-        for row in rows:
-            await flow.send_raw(row.topic, row.key.encode(), row.value, row.headers)
+        for together in in_turns(rows):
+            await at_once(
+                *(
+                    flow.send_raw(row.topic, row.key.encode(), row.value, row.headers)
+                    for row in together
+                )
+            )
+
+
+def in_turns(rows: Iterable[Row[Any]]) -> list[list[Row[Any]]]:
+    """The first row of each key, then the second of each…: a key's rows keep their order, for
+    each turn is with the broker before the next is sent."""
+    turns: list[list[Row[Any]]] = []
+    seen: Counter[str] = Counter()
+    for row in rows:
+        if seen[row.key] == len(turns):
+            turns.append([])
+        turns[seen[row.key]].append(row)
+        seen[row.key] += 1
+    return turns
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Waits for the event, no longer than `seconds`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 # Classes of psycopg (DB-API 2.0) that say: not now, rather than: never.

@@ -21,7 +21,7 @@ FILES = [
         for part in path.relative_to(ROOT).parts
     )
 ]
-PARTS = ("services", "shared", "ecluse", "deploy")
+PARTS = ("services", "shared", "ecluse", "deploy", "bench")
 CODE = [one for one in FILES if one.suffix == ".py" and one.relative_to(ROOT).parts[0] in PARTS]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))

@@ -66,6 +66,11 @@ class LocalPostgres(PostgresServer):
         self._dir = data_dir.resolve()
         self._server: Any = None
 
+    @property
+    def pid(self) -> int:
+        """The server's main process, as its data folder says."""
+        return int((self._dir / "postmaster.pid").read_text().split()[0])
+
     def __enter__(self) -> LocalPostgres:
         self.start()
         return self

@@ -36,6 +36,11 @@ class ProcessGroup:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
             )
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that were started and not stopped."""
+        return {name: process.pid for name, process in self._running.items()}
+
     def wait_ready(self, name: str, url: str, seconds: float = 120) -> None:
         """Waits until the process says it is ready. Raises LocalStackError."""
         deadline = time.monotonic() + seconds

@@ -12,6 +12,7 @@ from services.publish.clock import run_clock
 from services.publish.deliveries import DeliveryWorker
 from services.publish.own_portal import OwnPortal
 from services.publish.tables import BOXES
+from services.publish.verify_files import stranger
 from shared.app import Service
 from shared.broker import NOTHING_TO_SAY, Flow
 from shared.card_file import load_strategy
@@ -71,9 +72,10 @@ def make_service(settings: Settings) -> Service:
     database = Database(open_engine(settings), BOXES, settings, "publish")
     flow = make_flow(settings, database)
     store = open_store(settings, "publish")
+    http = stranger()
     worker = DeliveryWorker(
         database,
-        OwnPortal(database, store, settings),
+        OwnPortal(database, store, settings, http),
         settings.lease_seconds,
         min(settings.clock_seconds, 0.25),
     )
@@ -99,7 +101,7 @@ def make_service(settings: Settings) -> Service:
         settings=settings,
         port=settings.publish_port,
         flow=flow,
-        starts=((nothing, database.engine.dispose),),
+        starts=((nothing, database.engine.dispose), (nothing, http.aclose)),
         tasks=(
             lambda: database.relay(flow),
             lambda: run_clock(database, settings.clock_seconds),

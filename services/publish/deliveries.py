@@ -18,7 +18,7 @@ from services.publish.own_portal import OwnPortal
 from services.publish.records import write_ledger
 from shared import metrics
 from shared.crash_points import crash_point
-from shared.database import Database
+from shared.database import Database, wait_for
 from shared.failures import OursAway, Quarantined, SourceAway
 from shared.logs import failure_place, logger
 from shared.messages import Reason
@@ -39,10 +39,12 @@ class DeliveryWorker:
     async def run(self) -> None:
         """Delivers for ever."""
         while True:
+            # A decision is announced in the transaction that writes its delivery.
+            decided = self.database.next_event
             try:
                 row = await self._claim()
                 if row is None:
-                    await asyncio.sleep(self.idle_seconds)
+                    await wait_for(decided, self.idle_seconds)
                 else:
                     await self._deliver(row)
             except OursAway as failure:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from services.publish import tables as t
 from services.publish.records import card_row, end_change, end_overtaken, lock_dataset
 from services.publish.verify_files import verify_files
 from shared import keys, metrics
+from shared.at_once import at_once
 from shared.crash_points import crash_point
 from shared.database import Database
 from shared.events import CatalogPublished, DatasetPublished, FileRef, Sequence, utc
@@ -30,6 +32,7 @@ class OwnPortal:
     database: Database
     store: Store
     settings: Settings
+    http: httpx.AsyncClient
 
     async def publish(self, delivery: Row[Any]) -> bool:
         """Publishes; False if it was called off (superseded, refused, withdrawn, card changed).
@@ -42,17 +45,16 @@ class OwnPortal:
         if publication.state != "approved":
             return False
         files = [FileRef.model_validate(one) for one in publication.files]
-        for file in files:
-            await self._copy(publication, file)
+        await at_once(*(self._copy(publication, file) for file in files))
         crash_point("after-copy")
         await self._show(publication)
         base = f"{self.settings.verify_url}/datasets/{publication.dataset}"
-        await verify_files(f"{base}/releases/{publication.release}", files)
+        await verify_files(self.http, f"{base}/releases/{publication.release}", files)
         before = await self._flip(publication)
         if before is None:
             return False
         try:
-            await verify_files(base, files)
+            await verify_files(self.http, base, files)
         except EcluseError:
             await self._flip_back(publication, before)
             raise
@@ -75,22 +77,20 @@ class OwnPortal:
 
     async def _show(self, publication: Row[Any]) -> None:
         """The versioned addresses exist from here on; the stable ones do not yet lead to them."""
+        told = ("name", "role", "format", "media_type", "bytes", "sha256")
+        shown = [
+            {
+                "dataset": publication.dataset,
+                "release": publication.release,
+                "key": keys.file(publication.dataset, publication.release, file["name"]),
+                "rows": file.get("rows"),
+                "modified_at": publication.occurred_at,
+                **{name: file[name] for name in told},
+            }
+            for file in publication.files
+        ]
         async with self.database.transaction("show") as connection:
-            for file in publication.files:
-                key = keys.file(publication.dataset, publication.release, file["name"])
-                told = ("name", "role", "format", "media_type", "bytes", "sha256")
-                await connection.execute(
-                    insert(t.files)
-                    .values(
-                        dataset=publication.dataset,
-                        release=publication.release,
-                        key=key,
-                        rows=file.get("rows"),
-                        modified_at=publication.occurred_at,
-                        **{name: file[name] for name in told},
-                    )
-                    .on_conflict_do_nothing()
-                )
+            await connection.execute(insert(t.files).values(shown).on_conflict_do_nothing())
 
     async def _flip(self, publication: Row[Any]) -> Row[Any] | None:
         """Makes the release the public one, in one instant; what was public before.

@@ -1,0 +1,124 @@
+"""Part two: many small datasets through the whole pipeline, all at once and then one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.city import City
+from bench.process_use import cpu_seconds, memory_bytes, spent
+
+PATIENCE = 900.0
+# From the change's append to the topic until the release is public, and until it is verified.
+TIMES = """
+select extract(epoch from p.published_at - p.occurred_at)::float,
+       extract(epoch from c.at - p.occurred_at)::float,
+       extract(epoch from p.occurred_at)::float,
+       extract(epoch from p.published_at)::float
+  from publish.publications p join publish.changes c using (change)
+ where c."end" = 'published' order by p.occurred_at
+"""
+# Where a change's time goes: each stage's start and end, then the decision and the flip.
+STEPS = """
+with told as (
+    select change, body->>'stage' as stage, body->>'state' as state,
+           min((body->>'at')::timestamptz) as at
+      from publish.ledger group by 1, 2, 3
+)
+select extract(epoch from i.at - p.occurred_at)::float,
+       extract(epoch from id.at - i.at)::float, extract(epoch from a.at - id.at)::float,
+       extract(epoch from ad.at - a.at)::float, extract(epoch from c.at - ad.at)::float,
+       extract(epoch from cd.at - c.at)::float, extract(epoch from d.at - cd.at)::float,
+       extract(epoch from p.published_at - d.at)::float,
+       extract(epoch from e.at - p.published_at)::float
+  from publish.publications p
+  join told i on i.change = p.change and i.stage = 'ingest' and i.state = 'started'
+  join told id on id.change = p.change and id.stage = 'ingest' and id.state = 'done'
+  join told a on a.change = p.change and a.stage = 'anonymize' and a.state = 'started'
+  join told ad on ad.change = p.change and ad.stage = 'anonymize' and ad.state = 'done'
+  join told c on c.change = p.change and c.stage = 'convert' and c.state = 'started'
+  join told cd on cd.change = p.change and cd.stage = 'convert' and cd.state = 'done'
+  join publish.decisions d on d.publication = p.publication
+  join told e on e.change = p.change and e.stage = 'publish' and e.state = 'ended'
+ order by p.occurred_at
+"""
+STEP_NAMES = (
+    "event to ingest", "ingest works", "to anonymize", "anonymize works", "to convert",
+    "convert works", "to the decision", "decision to public", "verified and told",
+)  # fmt: skip
+
+
+class Load(NamedTuple):
+    """One load's outcome. Times in seconds from the event's append to the topic."""
+
+    releases: int
+    per_second: float
+    public: tuple[float, float]
+    verified: tuple[float, float]
+    cpu: dict[str, float]
+    steps: dict[str, float]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of the values lie, by nearest rank."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Runs both loads; plain data for the report."""
+    many, few, apart = (20, 5, 0.5) if quick else (500, 30, 1.0)
+    names = [f"mobilier-{number:05d}" for number in range(many)]
+    with City(folder) as city:
+        city.start()
+        city.declare(names)
+        # The first releases of a fresh process pay for its first imports and connections.
+        warm = [(name, city.source(name, 1)) for name in names[:few]]
+        run_load(city, warm, 0.0)
+        loads = {
+            "all at once": run_load(city, [(name, city.source(name, 2)) for name in names], 0.0),
+            f"one every {apart:g} s": run_load(
+                city, [(name, city.source(name, 3)) for name in names[:few]], apart
+            ),
+        }
+        memory = memory_bytes(city.pids())
+        idle = _idle(city, 3.0 if quick else 20.0)
+    return {
+        "loads": {name: load._asdict() for name, load in loads.items()},
+        "memory": memory,
+        "idle": idle,
+    }
+
+
+def _idle(city: City, seconds: float) -> dict[str, float]:
+    """The share of a core that each process takes while nothing changes."""
+    before = cpu_seconds(city.pids())
+    time.sleep(seconds)
+    used = spent(before, cpu_seconds(city.pids()))
+    return {name: one / seconds for name, one in used.items()}
+
+
+def run_load(city: City, changes: Sequence[tuple[str, str]], apart: float) -> Load:
+    """Sends the changes and waits until all are public; what they took."""
+    known = len(city.rows(TIMES))
+    before = cpu_seconds(city.pids())
+    asyncio.run(city.send(changes, apart))
+    city.wait_published(known + len(changes), PATIENCE)
+    used = spent(before, cpu_seconds(city.pids()))
+    times = city.rows(TIMES)[known:]
+    steps = city.rows(STEPS)[known:]
+    public, verified = [row[0] for row in times], [row[1] for row in times]
+    span = max(row[3] for row in times) - min(row[2] for row in times)
+    return Load(
+        releases=len(times),
+        per_second=len(times) / span,
+        public=(percentile(public, 0.5), percentile(public, 0.95)),
+        verified=(percentile(verified, 0.5), percentile(verified, 0.95)),
+        cpu={name: seconds / len(times) for name, seconds in used.items()},
+        steps={
+            name: percentile([row[at] for row in steps], 0.5) for at, name in enumerate(STEP_NAMES)
+        },
+    )

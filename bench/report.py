@@ -1,0 +1,169 @@
+"""The page `docs/benchmarks.md`: tables from what was measured, and the words around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.chambers import Used, fastest, ratios
+
+HEAD = """# Benchmarks
+
+Written by `make bench`; not part of CI. Wall times depend on the machine and on what else it does:
+what counts are the ratios within one run. How it is measured stands in the modules of `bench/`.
+"""
+CHAMBERS = """
+Each job is a process of its own, with the same number of threads; imports are not counted, since a
+service's workers are warm. The chambers do more than the peers: ingest reads the file twice, settles
+every column's type on all rows and validates it; anonymize looks into every cell; convert guards
+formulas and writes the data package and the preview. anonymize has no peer: it is held against
+the peer's reading and writing of the same table.
+"""
+PIPELINE = """
+Real Kafka, PostgreSQL and a store in a folder, all on this machine; every service a process, two
+partitions. A dataset has 150 rows of twelve columns (20 KB) and comes in CSV, JSON and Parquet.
+*Public* is when every stable address leads to the new files, *verified* when all of them have been
+downloaded again and compared; both are counted from the event's append to the topic. The aims are
+30 releases a second, and half of the changes public within a second when they come one by one, on
+two cores that do nothing else.
+"""
+DECLARED = """
+All datasets are declared and signed; the services are then started anew, one after another. The
+releases are those of the first datasets alone.
+"""
+TITLES = {
+    "chambers": "One large file through the chambers",
+    "pipeline": "Many small datasets through the pipeline",
+    "declared": "Many datasets declared",
+}
+PEER_OF = {
+    "ingest": "csv to parquet",
+    "anonymize": "csv to parquet",
+    "convert": "table to all three",
+}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown: the first column to the left, figures to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The whole page, of the parts that were measured: `facts` and `found` of each."""
+    told = {"chambers": chambers, "pipeline": pipeline, "declared": declared}
+    written = [HEAD]
+    for name, write in told.items():
+        if name in parts:
+            facts, found = parts[name]["facts"], parts[name]["found"]
+            about = (
+                f"{facts['date']}; {facts['machine']}; {facts['load']}.\n\n{facts['versions']}.\n"
+            )
+            written.append(f"\n## {TITLES[name]}\n{write(found)}\n{about}")
+    return "".join(written)
+
+
+def chambers(found: Mapping[str, Any]) -> str:
+    """Part one: every job, then the ratios to the fastest peer."""
+    own = {name: Used(**used) for name, used in found["chambers"].items()}
+    peers = {
+        who: {task: Used(**used) for task, used in tasks.items()}
+        for who, tasks in found["peers"].items()
+    }
+    script = Used(**found["pandas"])
+    jobs = [(f"Écluse: {name}", used) for name, used in own.items()]
+    jobs += [
+        (f"{who}: {task}", used) for who, tasks in peers.items() for task, used in tasks.items()
+    ]
+    jobs.append(("pandas script: csv to all three", script))
+    size = f"\n{found['bytes'] / 1e6:.0f} MB of CSV, {found['rows']:,} rows, twelve columns.\n"
+    taken = table(
+        ("job", "wall s", "CPU s", "peak MiB"), [(name, *_figures(used)) for name, used in jobs]
+    )
+    against = {name: {who: tasks[PEER_OF[name]] for who, tasks in peers.items()} for name in own}
+    rows = [_against(name, used, against[name]) for name, used in own.items()]
+    whole = {who: _sum(tasks[task] for task in tasks if task != "table to all three")
+             for who, tasks in peers.items()}  # fmt: skip
+    rows.append(_against("all three", _sum(own.values()), whole))
+    rows.append(_against("all three", _sum(own.values()), {"pandas script": script}))
+    ratio = table(("chamber", "held against", "wall", "CPU", "memory"), rows)
+    return f"{CHAMBERS}{size}\n{taken}\n{ratio}"
+
+
+def _sum(used: Iterable[Used]) -> Used:
+    whole = Used(0.0, 0.0, 0)
+    for one in used:
+        whole = whole + one
+    return whole
+
+
+def _figures(used: Used) -> tuple[str, str, str]:
+    return f"{used.seconds:.2f}", f"{used.cpu:.2f}", f"{used.memory / 2**20:.0f}"
+
+
+def _against(name: str, used: Used, peers: Mapping[str, Used]) -> tuple[str, ...]:
+    best = fastest(peers)
+    wall, cpu, memory = ratios(used, peers[best])
+    what = f": {PEER_OF[name]}" if name in PEER_OF else ""
+    return name, f"{best}{what}", f"{wall:.1f}×", f"{cpu:.1f}×", f"{memory:.1f}×"
+
+
+def pipeline(found: Mapping[str, Any]) -> str:
+    """Part two: throughput and latency, CPU by process, where a change's time goes."""
+    loads: Mapping[str, Any] = found["loads"]
+    names = list(loads)
+    speed = table(
+        ("load", "releases", "a second", "public p50 s", "p95 s", "verified p50 s", "p95 s"),
+        [
+            (name, str(load["releases"]), f"{load['per_second']:.1f}",
+             *(f"{value:.2f}" for value in (*load["public"], *load["verified"])))
+            for name, load in loads.items()
+        ],
+    )  # fmt: skip
+    processes = list(next(iter(loads.values()))["cpu"])
+    used = table(
+        ("process", *(f"CPU ms a release, {name}" for name in names), "idle, % of a core", "MiB"),
+        [
+            (who, *(f"{loads[name]['cpu'][who] * 1000:.0f}" for name in names),
+             f"{found['idle'][who] * 100:.1f}", f"{found['memory'][who] / 2**20:.0f}")
+            for who in processes
+        ]
+        + [
+            ("all", *(f"{sum(loads[name]['cpu'].values()) * 1000:.0f}" for name in names),
+             f"{sum(found['idle'].values()) * 100:.1f}",
+             f"{sum(found['memory'].values()) / 2**20:.0f}")
+        ],
+    )  # fmt: skip
+    steps = table(
+        ("step", *(f"p50 ms, {name}" for name in names)),
+        [
+            (step, *(f"{loads[name]['steps'][step] * 1000:.0f}" for name in names))
+            for step in next(iter(loads.values()))["steps"]
+        ],
+    )
+    return f"{PIPELINE}\n{speed}\n{used}\n{steps}"
+
+
+def declared(found: Mapping[str, Any]) -> str:
+    """Part three: start-up and memory by process, cost of a release."""
+    levels = list(found)
+    services = list(found[levels[0]]["start"])
+    starts = table(
+        ("ready after s, CPU s", *(f"{int(level):,} datasets" for level in levels)),
+        [(who, *(f"{found[level]['start'][who]:.1f}" for level in levels)) for who in services],
+    )
+    memory = table(
+        ("memory, MiB", *(f"{int(level):,} datasets" for level in levels)),
+        [
+            (who, *(f"{found[level]['memory'][who] / 2**20:.0f}" for level in levels))
+            for who in found[levels[0]]["memory"]
+        ],
+    )
+    cost = table(
+        ("a release", *(f"{int(level):,} datasets" for level in levels)),
+        [
+            ("CPU ms, all processes", *(f"{found[one]['cpu'] * 1000:.0f}" for one in levels)),
+            ("public p50 s", *(f"{found[one]['public']:.2f}" for one in levels)),
+        ],
+    )
+    return f"{DECLARED}\n{starts}\n{memory}\n{cost}"
