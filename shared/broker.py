@@ -36,6 +36,7 @@ from shared.envelope import (
 from shared.events import (
     DatasetChanged,
     DeadLetter,
+    DropNotified,
     Event,
     LedgerRow,
     Passage,
@@ -331,7 +332,8 @@ class Flow:
         event: Event,
         came: Received,
     ) -> Any:
-        if self.stage in ANNOUNCING:
+        # A bucket notification is no change yet: the ledger begins with what is made of it.
+        if self.stage in ANNOUNCING and not isinstance(event, DropNotified):
             await self.record("started", event, came)
         token = _CURRENT.set((event, came))
         crash_point("before-work")
