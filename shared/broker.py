@@ -159,6 +159,7 @@ class Flow:
         event: Event | None,
         came: Received | None,
         *,
+        origin: str | None = None,
         reasons: tuple[Reason, ...] = (),
         seconds: float | None = None,
         output: Event | None = None,
@@ -176,6 +177,7 @@ class Flow:
                 state,
                 facts,
                 came=came,
+                origin=origin,
                 attempt=self._tries.get(came.origin, 0) + 1 if came else 1,
                 end="dead" if state == "failed" else None,
                 reasons=reasons,
@@ -351,7 +353,9 @@ class Flow:
     ) -> None:
         await self.dead_letter(record, event, reasons)
         came = came or identity(record.raw_message)
-        await self.record("failed", event, came, reasons=reasons)
+        raw = record.raw_message
+        origin = f"{raw.topic}/{raw.partition}/{raw.offset}"
+        await self.record("failed", event, came, origin=origin, reasons=reasons)
         self.log.error("dead", reasons=_codes(reasons))
 
 
