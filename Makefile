@@ -12,7 +12,7 @@ ARGS ?=
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
 endif
-LOCKS := ingest anonymize convert publish notify local dev
+LOCKS := ingest anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test unit lint lock reference bench audit clean
@@ -35,7 +35,9 @@ $(INSTALLED): requirements/dev.txt requirements/build.txt pyproject.toml
 demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services, a portal (ARGS=--once: check and stop)
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
-test: install lint ## Linters, types, contracts, and every test on a real Kafka and a real PostgreSQL
+test: install lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
+	@# The first time MinIO is built, for minutes, while the tests run that need no server.
+	@nice $(BIN)/python -m deploy.local.minio build > .ecluse/minio.log 2>&1 &
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 unit: install ## The tests that need no server

@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -24,7 +25,7 @@ from ecluse.client import CallFailed, Client
 from ecluse.print_status import print_dataset, print_inventory
 from shared.card import Card
 from shared.card_file import BadCard, find_strategy, load_card, load_strategy
-from shared.failures import EcluseError
+from shared.failures import EcluseError, OursAway
 from shared.logs import failure_place
 from shared.messages import Reason
 from shared.settings import Settings, settings
@@ -300,6 +301,38 @@ def topics(as_json: AsJson = False) -> None:
     except KafkaError:
         _fail(1, _text("broker_away"), as_json=as_json)
     _show({"created": made, "there": there}, as_json, f"{len(made)} created, {len(there)} there")
+
+
+@app.command()
+def store(
+    buckets_only: Annotated[
+        bool, typer.Option("--buckets-only", help="For a store that is not MinIO.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set the object store up: buckets, retentions, one user a process, notifications."""
+    try:
+        from ecluse.store_setup import set_up_store  # noqa: PLC0415 - not in every image
+    except ModuleNotFoundError:
+        _fail(2, "the package minio is missing: pip install 'ecluse[store]'", as_json=as_json)
+    try:
+        done = set_up_store(settings(), users=not buckets_only)
+    except OursAway:
+        _fail(1, _text("store_away"), as_json=as_json)
+    except ValueError as wrong:
+        _fail(2, str(wrong), as_json=as_json)
+    lines = [f"buckets: {len(done.created)} created, {len(done.there)} there"]
+    if done.suspended:
+        lines.append(
+            f"versioning turned off: {', '.join(done.suspended)}; old versions go in a day"
+        )
+    if not buckets_only:
+        lines.append(f"users: {', '.join(done.users) or 'none'}")
+        if done.without_secret:
+            lines.append(f"left as they were, without a secret: {', '.join(done.without_secret)}")
+        how = done.notifications or f"none: listed every {settings().drop_poll_seconds:g} s"
+        lines.append(f"notifications of drop: {how}")
+    _show(asdict(done), as_json, "\n".join(lines))
 
 
 @app.command()

@@ -216,7 +216,10 @@ def _flows() -> dict[str, Flow]:
 
 def _defaults() -> dict[str, object]:
     # Not from the environment: the pages are the same wherever they are made.
-    return {name: field.get_default() for name, field in Settings.model_fields.items()}
+    return {
+        name: field.get_default(call_default_factory=True)
+        for name, field in Settings.model_fields.items()
+    }
 
 
 def _yaml(name: str, flow: Flow) -> str:
@@ -267,12 +270,12 @@ def _type(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default()
+    value = field.get_default(call_default_factory=True)
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is PydanticUndefined:
         return "required"
-    return "-" if value in ("", None, ()) else f"`{value}`"
+    return "-" if value in ("", None, (), {}) else f"`{value}`"
 
 
 def _text(model: type[Event]) -> str:

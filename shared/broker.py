@@ -36,6 +36,7 @@ from shared.envelope import (
 from shared.events import (
     DatasetChanged,
     DeadLetter,
+    DropNotified,
     Event,
     LedgerRow,
     Passage,
@@ -161,6 +162,7 @@ class Flow:
         event: Event | None,
         came: Received | None,
         *,
+        origin: str | None = None,
         reasons: tuple[Reason, ...] = (),
         seconds: float | None = None,
         output: Event | None = None,
@@ -178,6 +180,7 @@ class Flow:
                 state,
                 facts,
                 came=came,
+                origin=origin,
                 attempt=self._tries.get(came.origin, 0) + 1 if came else 1,
                 end="dead" if state == "failed" else None,
                 reasons=reasons,
@@ -337,7 +340,8 @@ class Flow:
         event: Event,
         came: Received,
     ) -> Any:
-        if self.stage in ANNOUNCING:
+        # A bucket notification is no change yet: the ledger begins with what is made of it.
+        if self.stage in ANNOUNCING and not isinstance(event, DropNotified):
             await self.record("started", event, came)
         token = _CURRENT.set((event, came))
         crash_point("before-work")
@@ -355,7 +359,9 @@ class Flow:
     ) -> None:
         await self.dead_letter(record, event, reasons)
         came = came or identity(record.raw_message)
-        await self.record("failed", event, came, reasons=reasons)
+        raw = record.raw_message
+        origin = f"{raw.topic}/{raw.partition}/{raw.offset}"
+        await self.record("failed", event, came, origin=origin, reasons=reasons)
         self.log.error("dead", reasons=_codes(reasons))
 
 

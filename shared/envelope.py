@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.events import DatasetChanged, Event
+from shared.events import DatasetChanged, DropNotified, Event
 from shared.failures import MessageInvalid
 from shared.ids import DatasetId, EventId
 from shared.messages import Reason
@@ -165,9 +165,12 @@ def decode(model: type[E], record: Record) -> tuple[E, Received]:
     Raises MessageInvalid with a code; neither code nor text quotes the message.
     """
     found, data = attributes(record)
-    if str(found.get("specversion")) != "1.0":
+    if model is DropNotified:
+        found = _of_the_store(record)
+    elif str(found.get("specversion")) != "1.0":
         raise _invalid("not CloudEvents 1.0")
-    _check_type(model, str(found.get("type")))
+    else:
+        _check_type(model, str(found.get("type")))
     came = received(record, found)
     if model is DatasetChanged:
         data = _with_subject(data, found.get("subject"))
@@ -177,6 +180,12 @@ def decode(model: type[E], record: Record) -> tuple[E, Received]:
         places = {".".join(str(part) for part in e["loc"][:1]) for e in error.errors()}
         known = sorted(places & set(model.model_fields))
         raise _invalid(f"wrong fields: {', '.join(known) or 'data'}") from None
+
+
+def _of_the_store(record: Record) -> dict[str, object]:
+    """A bucket notification has no envelope: its place on the topic is its identity."""
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    return {"source": "urn:ecluse:store", "id": place}
 
 
 def _check_type(model: type[Event], given: str) -> None:

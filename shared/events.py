@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import total_ordering
 from typing import Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.ids import (
     ChangeId,
@@ -140,6 +140,40 @@ class DatasetChanged(Event):
         """Of those that Écluse writes: a re-run, or a drop. A domain system gives its own."""
         asked_by = self.rerun.asked_by if self.rerun else ""
         return event_id(self.TYPE, self.dataset, self.address or "", asked_by)
+
+
+class DroppedObject(Model):
+    """One record of a bucket notification: which object it is about."""
+
+    bucket: str = Field(max_length=63, validation_alias=AliasPath("s3", "bucket", "name"))
+    name: str = Field(
+        max_length=4096,
+        validation_alias=AliasPath("s3", "object", "key"),
+        description="the object's key, URL-encoded",
+    )
+
+
+class DropNotified(Event):
+    """A file was dropped, as the object store says it: its own JSON, not a CloudEvent.
+
+    Raw zone: it names the file. Ingest alone reads this topic and says `DatasetChanged` instead.
+    """
+
+    TOPIC: ClassVar[str] = "drop.notified"
+    TYPE: ClassVar[str] = "s3:ObjectCreated"
+
+    objects: tuple[DroppedObject, ...] = Field(
+        validation_alias="Records", min_length=1, description="the notification's `Records`"
+    )
+
+    @property
+    def key(self) -> str:
+        """The store's: bucket and object."""
+        return f"{self.objects[0].bucket}/{self.objects[0].name}"
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, *(f"{one.bucket}/{one.name}" for one in self.objects))
 
 
 class Passage(Event):
@@ -397,6 +431,7 @@ class DeadLetter(Event):
 
 EVENTS: tuple[type[Event], ...] = (
     DatasetChanged,
+    DropNotified,
     DatasetConfirmed,
     DatasetIngested,
     DatasetAnonymized,

@@ -34,11 +34,6 @@ def change_id(source: str, event_id: str) -> ChangeId:
     return "c" + hashlib.sha256(_joined("change", source, event_id)).hexdigest()[:31]
 
 
-def drop_change_id(bucket: str, key: str, etag: str, sequencer: str) -> ChangeId:
-    """The change's id for a dropped object, from what its store says of it."""
-    return "c" + hashlib.sha256(_joined("drop", bucket, key, etag, sequencer)).hexdigest()[:31]
-
-
 def release_id(secret: bytes, dataset: str, source_sha256: str, shaping_digest: str) -> ReleaseId:
     """The release's id: keyed, so that nobody without the city's secret can test a guess at a row.
 

@@ -61,13 +61,14 @@ def row(
     facts: dict[str, Any],
     *,
     came: Received | None = None,
+    origin: str | None = None,
     attempt: int = 1,
     end: End | None = None,
     reasons: tuple[Reason, ...] = (),
     rows: int | None = None,
     seconds: float | None = None,
 ) -> LedgerRow:
-    """A ledger row of now."""
+    """A ledger row of now. `origin` is the place of a message that has no identity of its own."""
     return LedgerRow.model_validate(
         facts
         | {
@@ -79,7 +80,7 @@ def row(
             "rows": rows,
             "seconds": None if seconds is None else round(seconds, 3),
             "at": datetime.now(UTC),
-            "origin": came.origin if came else None,
+            "origin": came.origin if came else origin,
         }
     )
 

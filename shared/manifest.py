@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared import keys
 from shared.crash_points import crash_point
-from shared.events import Stage
+from shared.events import ObjectRef, Stage
 from shared.failures import Quarantined
 from shared.ids import DatasetId, ReleaseId
 from shared.messages import Reason
@@ -29,17 +29,37 @@ async def made_once(
 ) -> M:
     """The stage's manifest of this release: the one that is there, else what `make` makes.
 
-    Of two makers at once the first to write the manifest wins, and both return it.
+    Of two makers at once the first to write the manifest wins, and both return it. What the manifest
+    names may have come to the end of its retention: it is made again then.
     """
     key = keys.manifest(dataset, release, stage)
     if (there := await store.get("reports", key)) is not None:
-        return _read(model, there)
+        known = _read(model, there)
+        if await _all_there(store, known):
+            return known
+        made = await make()
+        if made != known:
+            await store.put_bytes("reports", key, _written(made))
+        return made
     made = await make()
     crash_point("after-object")
-    if await store.create("reports", key, made.model_dump_json(exclude_none=True).encode()):
+    if await store.create("reports", key, _written(made)):
         crash_point("after-manifest")
         return made
     return _read(model, await store.get("reports", key) or b"")
+
+
+async def _all_there(store: Store, made: BaseModel) -> bool:
+    for name in type(made).model_fields:
+        value = getattr(made, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, ObjectRef) and await store.size(one.bucket, one.key) != one.bytes:
+                return False
+    return True
+
+
+def _written(made: BaseModel) -> bytes:
+    return made.model_dump_json(exclude_none=True).encode()
 
 
 def _read(model: type[M], data: bytes) -> M:

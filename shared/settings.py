@@ -97,6 +97,25 @@ class Settings(BaseSettings):
     s3_bucket_prefix: str = Field(
         default="ecluse-", description="Stands before each bucket's name: `ecluse-raw`."
     )
+    store_secrets: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Secrets of the processes' users, by process (JSON object). `ecluse store` alone.",
+    )
+    keep_raw_days: int = Field(
+        default=30,
+        ge=1,
+        description="Days that `raw` keeps sources and tables; 7 where people are concerned."
+        " `ecluse store`.",
+    )
+    keep_safe_days: int = Field(
+        default=90, ge=1, description="Days that `safe` keeps tables. `ecluse store`."
+    )
+    keep_staged_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days that `staged` keeps files: the longest wait for a decision."
+        " `ecluse store`.",
+    )
     spool: Path = Field(
         default=Path(".ecluse/spool"),
         description="Folder for files under work; emptied at start.",

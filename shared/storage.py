@@ -244,6 +244,14 @@ REACH: dict[Access, tuple[BucketName, ...]] = {
     "notify": ("reports",),
     "operator": BUCKETS,
 }
+# Who writes which, and who deletes from which: of what it reaches, the rest it reads alone.
+WRITES: dict[Access, tuple[BucketName, ...]] = {
+    "ingest": ("drop", "raw", "reports"),
+    "anonymize": ("safe", "reports"),
+    "convert": ("reports", "staged"),
+    "publish": ("public",),
+}
+DELETES: dict[Access, tuple[BucketName, ...]] = {"ingest": ("drop",), "publish": ("public",)}
 
 
 def open_store(settings: Settings, access: Access) -> Store:

@@ -18,6 +18,7 @@ from shared.events import (
     DatasetIngested,
     DatasetPublished,
     DeadLetter,
+    DropNotified,
     Event,
     LedgerRow,
     NewsPosted,
@@ -41,6 +42,7 @@ class Topic(NamedTuple):
 
 TOPICS: tuple[Topic, ...] = (
     Topic(DatasetChanged, "domain systems, ingest, publish", None),
+    Topic(DropNotified, "the object store", None),
     Topic(DatasetConfirmed, "ingest", FLOW_DAYS),
     Topic(DatasetIngested, "ingest", FLOW_DAYS),
     Topic(DatasetAnonymized, "anonymize", FLOW_DAYS),

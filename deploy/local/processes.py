@@ -15,6 +15,11 @@ from deploy.local.kafka import LocalStackError, die_with_parent
 GRACE_SECONDS = 15.0
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, to hand on to a child."""
+    return dict(os.environ)
+
+
 class ProcessGroup:
     """What this process started, and nothing else."""
 
@@ -28,7 +33,7 @@ class ProcessGroup:
         with (self._logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 argv,
-                env={**os.environ, **env},
+                env=environment() | dict(env),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from services.ingest.drops import Drops
-from services.ingest.handlers import Room, on_changed
+from services.ingest.handlers import Room, on_changed, on_notified
 from services.ingest.http_api import ChangesApi
 from shared.app import Service
-from shared.broker import Flow, current
+from shared.broker import NOTHING_TO_SAY, Flow, current
 from shared.envelope import encode, headers
 from shared.events import (
     CatalogDataset,
@@ -16,6 +16,7 @@ from shared.events import (
     DatasetChanged,
     DatasetConfirmed,
     DatasetIngested,
+    DropNotified,
 )
 from shared.identity import load_identities
 from shared.settings import Settings
@@ -33,6 +34,15 @@ def make_flow(room: Room) -> Flow:
         return await on_changed(event, current(), room)
 
     return flow
+
+
+def take_notices(flow: Flow, drops: Drops) -> None:
+    """The subscriber of what the object store says of the drop bucket."""
+
+    @flow.reads(DropNotified, writes=(DatasetChanged,))
+    async def notified(event: DropNotified) -> object:
+        await on_notified(event, drops, flow.settings)
+        return NOTHING_TO_SAY
 
 
 def make_service(settings: Settings) -> Service:
@@ -54,6 +64,7 @@ def make_service(settings: Settings) -> Service:
     drops = Drops(
         store, flow.send, seconds=settings.drop_poll_seconds, stand_still=settings.store != "s3"
     )
+    take_notices(flow, drops)
     api = ChangesApi(settings, load_identities(settings.identities_file), store, cards, send)
 
     async def tables_alive() -> bool:

@@ -1,7 +1,9 @@
 """The drop bucket: a référent drops `<domain>/<dataset>/<file>` and goes home.
 
-The bucket is listed, for stores that send no notifications. In a folder a file under copy changes
-from one listing to the next; it is taken once it stands still.
+The store may say so on `drop.notified`; the bucket is listed as well, for stores that send no
+notifications and for notifications that were lost. Seen both ways a file is one change: its id comes
+from what the store shows of it. In a folder a file under copy changes from one listing to the next;
+it is taken once it stands still.
 """
 
 from __future__ import annotations
@@ -10,19 +12,21 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from shared import metrics
-from shared.events import DatasetChanged
-from shared.failures import OursAway
+from shared.events import DatasetChanged, DropNotified
+from shared.failures import MessageInvalid, OursAway
 from shared.ids import event_id
 from shared.logs import logger
+from shared.messages import Reason
 from shared.storage import NO_NAME, Found, Store
 
 _ID = "[a-z0-9][a-z0-9-]{0,98}[a-z0-9]"
 # Two identifiers, then whatever the file is called; never a temporary or hidden one.
 _PLACE = re.compile(rf"(?P<domain>{_ID})/(?P<dataset>{_ID})/[^.~/{NO_NAME}][^/{NO_NAME}]*")
 _LONGEST = 2048  # of an event's address
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def change_of(found: Found) -> DatasetChanged | None:
@@ -35,9 +39,19 @@ def change_of(found: Found) -> DatasetChanged | None:
 
 
 def version_of(found: Found) -> str:
-    """Tells one file from another that was dropped later under the same name."""
-    modified = found.modified.astimezone(UTC).isoformat()
+    """Tells one file from another that was dropped later under the same name.
+
+    To the second: S3 shows milliseconds in a listing and none for one object (RFC 9110, 5.6.7).
+    """
+    modified = found.modified.astimezone(UTC).replace(microsecond=0).isoformat()
     return event_id("drop", found.etag, modified, str(found.bytes))
+
+
+def keys_of(notice: DropNotified, bucket: str) -> list[str]:
+    """The keys that a notification names. Raises MessageInvalid if it is about another bucket."""
+    if any(one.bucket != bucket for one in notice.objects):
+        raise MessageInvalid(Reason(code="message_undecodable", detail="another bucket than drop"))
+    return [unquote_plus(one.name) for one in notice.objects]
 
 
 def _meant(key: str) -> bool:
@@ -73,6 +87,22 @@ class Drops:
                 logger().warning("waiting", reason=failure.reasons[0].code)
             await asyncio.sleep(self._seconds)
 
+    async def look_at(self, key: str) -> None:
+        """Says one object at once if it lies in a dataset's place; the listing sees to the others."""
+        if not _PLACE.fullmatch(key) or _CONTROL.search(key):
+            return
+        found = await self._store.find("drop", key)
+        change = change_of(found) if found else None
+        if change is not None:
+            await self._say(change)
+
+    async def _say(self, change: DatasetChanged) -> None:
+        if change.address is None or change.address in self._said:
+            return
+        await self._send(change)
+        self._said.add(change.address)
+        metrics.events_received.labels(way="drop", outcome="accepted").inc()
+
     async def once(self) -> None:
         """One listing."""
         there: set[str] = set()
@@ -85,10 +115,8 @@ class Drops:
                 continue
             there.add(change.address)
             settled = not self._stand_still or change.address in self._seen
-            if settled and change.address not in self._said:
-                await self._send(change)
-                self._said.add(change.address)
-                metrics.events_received.labels(way="drop", outcome="accepted").inc()
+            if settled:
+                await self._say(change)
         if fresh := len(misplaced - self._misplaced):
             # Their names may hold personal data; whoever runs the bucket finds them by their place.
             logger().warning("drops_misplaced", count=fresh)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.ingest.change_record import Run, take_up
+from services.ingest.drops import Drops, keys_of
 from services.ingest.keep_source import keep_source
 from services.ingest.make_table import IngestManifest, make_table
 from shared.card import Card
@@ -17,6 +18,7 @@ from shared.events import (
     DatasetChanged,
     DatasetConfirmed,
     DatasetIngested,
+    DropNotified,
 )
 from shared.failures import OursAway, Parked
 from shared.ids import release_id
@@ -76,6 +78,12 @@ async def on_changed(
             lambda: make_table(source, card, release, Path(folder), room.store, room.pool),
         )
     return DatasetIngested.model_validate(facts | made.model_dump())
+
+
+async def on_notified(event: DropNotified, drops: Drops, settings: Settings) -> None:
+    """Says again what the store says of its drop bucket: keyed by dataset, without the file's name."""
+    for key in keys_of(event, settings.bucket("drop")):
+        await drops.look_at(key)
 
 
 async def _card_in_force(event: DatasetChanged, run: Run, room: Room) -> CatalogDataset:

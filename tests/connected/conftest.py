@@ -1,7 +1,8 @@
-"""One Kafka and one PostgreSQL per run; a prefix, a database and a store per test.
+"""One Kafka, one PostgreSQL and one MinIO per run; a prefix, a database and a store per test.
 
-`ECLUSE_TEST_KAFKA` (bootstrap servers) and `ECLUSE_TEST_POSTGRES` (an owner's SQLAlchemy URL)
-name servers that are there already. What cannot be had is an error, never a skip.
+`ECLUSE_TEST_KAFKA` (bootstrap servers), `ECLUSE_TEST_POSTGRES` (an owner's SQLAlchemy URL) and
+`ECLUSE_TEST_S3_ENDPOINT`, `…_ACCESS_KEY`, `…_SECRET_KEY` (a MinIO's owner) name servers that are
+there already. What cannot be had is an error, never a skip.
 """
 
 from __future__ import annotations
@@ -15,8 +16,20 @@ from pathlib import Path
 import pytest
 
 from deploy.local.kafka import LocalKafka
+from deploy.local.minio import LocalMinio
 from deploy.local.postgres import LocalPostgres, PostgresServer
+from tests.connected.stores import Buckets, S3Server
 from tests.connected.town import Town
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need servers come last, and of them those on MinIO: it may still be being built."""
+
+    def late(item: pytest.Item) -> tuple[bool, bool]:
+        connected = "connected" in item.path.parts
+        return connected, connected and "minio" in item.nodeid
+
+    items.sort(key=late)
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +56,33 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real MinIO."""
+    if there := os.environ.get("ECLUSE_TEST_S3_ENDPOINT"):
+        told = (os.environ[f"ECLUSE_TEST_S3_{name}_KEY"] for name in ("ACCESS", "SECRET"))
+        yield S3Server(there, *told)
+        return
+    with LocalMinio(tmp_path_factory.mktemp("minio")) as server:
+        yield S3Server(server.endpoint, server.access_key, server.secret_key)
+
+
+@pytest.fixture(scope="session")
+def installation(minio: S3Server) -> Iterator[Buckets]:
+    """Buckets and a user for each process, made by `ecluse store`."""
+    made = Buckets.new(minio)
+    made.set_up()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def buckets(installation: Buckets) -> Buckets:
+    """The buckets, empty."""
+    installation.empty()
+    return installation
+
+
 @pytest.fixture
 def database(postgres: PostgresServer) -> Iterator[str]:
     """The name of an empty database."""
@@ -54,10 +94,19 @@ def database(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 async def town(
-    kafka: str, postgres: PostgresServer, database: str, tmp_path: Path
+    kafka: str,
+    postgres: PostgresServer,
+    database: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Town]:
-    """A city's installation of its own, prepared; no service runs yet."""
-    town = Town(tmp_path, kafka, postgres, database)
+    """A city's installation of its own, prepared; no service runs yet.
+
+    Its store is a folder, or MinIO (`tests/connected/stores.py`).
+    """
+    kind = getattr(request, "param", "folder")
+    buckets: Buckets | None = request.getfixturevalue("buckets") if kind == "minio" else None
+    town = Town(tmp_path, kafka, postgres, database, buckets)
     await town.prepare()
     yield town
     await town.stop()

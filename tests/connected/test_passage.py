@@ -1,4 +1,4 @@
-"""The passage on a real Kafka and a real PostgreSQL: what a change does to what is public."""
+"""The passage on a real Kafka, PostgreSQL and MinIO: what a change does to what is public."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from shared.card import Card
 from tests.cards import card
+from tests.connected.stores import ON_EVERY_STORE, objects
 from tests.connected.town import Town
 
+pytestmark = ON_EVERY_STORE
 A = "id;places\nB1;3\nB2;4\n"
 B = "id;places\nB1;3\nB2;5\n"
 # Twice as many rows: outside the bounds that the strategy sets.
@@ -245,7 +247,9 @@ async def test_withdrawal(open_town: Town) -> None:
     gone = await town.public("/datasets/bancs/bancs.csv")
     assert gone.status_code in (404, 410)
     await town.quiet()
-    assert not list((town.folder / "store" / "public").rglob("bancs.*"))
+    assert not await objects(town, "public")
+    # Nor any older version, or deletion mark, of it.
+    assert town.buckets is None or not town.buckets.versions("public")
     assert "/datasets/bancs" not in (await town.public("/catalog.ttl")).text
     assert news_of(town) == ["first", "withdrawn"]
     assert "Erreur" not in (await town.public("/news.atom")).text

@@ -8,19 +8,19 @@ from threading import Thread
 
 from deploy.local.kafka import free_port
 from tests.cards import card
+from tests.connected.stores import ON_EVERY_STORE, drop, objects
 from tests.connected.town import Town, eventually
 
 A = "id;places\nB1;3\nB2;4\n"
 PUBLIC_A = "id,places\r\nB1,3\r\nB2,4\r\n"
 
 
+@ON_EVERY_STORE
 async def test_the_drop_folder(town: Town) -> None:
     """A référent drops a file and goes home: it becomes open data."""
     await town.start()
     await town.declare(card())
-    folder = town.folder / "store" / "drop" / "espaces-verts" / "bancs"
-    folder.mkdir(parents=True)
-    (folder / "bancs de la ville.csv").write_text(A, encoding="utf-8")
+    await drop(town, "espaces-verts/bancs/bancs de la ville.csv", A)
 
     async def public() -> bool:
         return await town.csv() == PUBLIC_A
@@ -29,6 +29,7 @@ async def test_the_drop_folder(town: Town) -> None:
     await town.quiet()
     told = [str(body) for (body,) in town.rows("select body from publish.ledger")]
     assert not [body for body in told if "bancs de la ville" in body]
+    assert not await objects(town, "drop")
 
 
 async def test_a_file_outside_the_allowed_folders(town: Town) -> None:

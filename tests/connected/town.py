@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from aiokafka import ConsumerRecord, TopicPartition
@@ -29,8 +29,10 @@ from shared.ids import change_id
 from shared.kafka_client import administrator, reader, to_end, writer
 from shared.policy_signature import load_private, sign_policy
 from shared.settings import Settings
+from shared.storage import Access
 from shared.topics import create_topics, wanted
 from tests.cards import STRATEGY
+from tests.connected.stores import Buckets, s3_settings
 
 PATIENCE = 60.0
 
@@ -39,8 +41,16 @@ class Town:
     """One city's installation, with its own topics, database and store."""
 
     def __init__(
-        self, folder: Path, kafka: str, postgres: PostgresServer, database: str, **more: str
+        self,
+        folder: Path,
+        kafka: str,
+        postgres: PostgresServer,
+        database: str,
+        buckets: Buckets | None = None,
+        **more: str,
     ) -> None:
+        self.buckets = buckets
+        more = (s3_settings(buckets) if buckets else {}) | more
         self.folder, self.postgres, self.database = folder, postgres, database
         files, self.tokens = make_people(folder / "people")
         ports = {f"{name}_port": str(free_port()) for name in (*SERVICES, "portal_metrics")}
@@ -108,6 +118,8 @@ class Town:
             told = {"database": self.postgres.url(self.database, role)}
         if name != "ingest":
             told["city_secret"] = ""
+        if self.buckets:
+            told |= self.buckets.credential(cast("Access", name))
         return Settings.model_validate(self.settings.model_dump() | told)
 
     async def _ready(self, name: str) -> None:

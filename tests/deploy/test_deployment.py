@@ -11,11 +11,14 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 from ruamel.yaml import YAML
 
+from deploy.local.minio import MODULE, TARGET, VERSION
 from deploy.local.stack import DATABASE_ROLES, SERVICES
+from ecluse.store_setup import PROCESSES
 from shared import metrics
+from shared.events import DropNotified
 from shared.identity import Identities
 from shared.settings import Settings
-from shared.storage import BUCKETS, REACH
+from shared.storage import DELETES, REACH, WRITES, Access
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -42,7 +45,7 @@ def test_every_process_is_deployed(process: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     told = service["environment"]
-    assert told["ECLUSE_S3_ACCESS_KEY"] == process
+    assert told["ECLUSE_S3_ACCESS_KEY"] == Settings().bucket(process)
     role = DATABASE_ROLES.get(process)
     assert (f"//{role}:" in told.get("ECLUSE_DATABASE", "")) == (role is not None)
     assert ("ECLUSE_CITY_SECRET" in told) == (process == "ingest")
@@ -105,21 +108,49 @@ def test_requirements_are_there() -> None:
             assert "--require-hashes" in line
 
 
-@pytest.mark.parametrize("process", sorted(REACH))
-def test_the_stores_policies(process: str) -> None:
-    """A credential reaches the buckets that its process uses, and no other; two only read."""
-    policy = json.loads((DEPLOY / "minio" / f"{process}.json").read_text(encoding="utf-8"))
-    reached = {
-        resource.removeprefix("arn:aws:s3:::ecluse-").removesuffix("/*")
-        for statement in policy["Statement"]
-        for resource in statement["Resource"]
+@pytest.mark.parametrize("process", PROCESSES)
+def test_the_stores_policies(process: Access) -> None:
+    """A credential does with each bucket what the code says that its process does, and no more."""
+    written = json.loads((DEPLOY / "minio" / f"{process}.json").read_text(encoding="utf-8"))
+    allowed: dict[str, set[str]] = {}
+    for statement in written["Statement"]:
+        assert statement["Effect"] == "Allow"
+        for action in statement["Action"]:
+            for resource in statement["Resource"]:
+                bucket = resource.removeprefix("arn:aws:s3:::ecluse-").removesuffix("/*")
+                allowed.setdefault(action, set()).add(bucket)
+    writes = set(WRITES.get(process, ()))
+    wanted = {
+        "s3:ListBucket": set(REACH[process]),
+        "s3:GetBucketLocation": set(REACH[process]),
+        "s3:GetObject": set(REACH[process]),
+        "s3:PutObject": writes,
+        "s3:AbortMultipartUpload": writes,
+        "s3:ListMultipartUploadParts": writes,
+        "s3:DeleteObject": set(DELETES.get(process, ())),
     }
-    assert reached == set(REACH[process])  # type: ignore[index]
-    writes = any("s3:PutObject" in statement["Action"] for statement in policy["Statement"])
-    assert writes == (process not in ("portal", "operator"))
-    setup = (DEPLOY / "minio" / "setup.sh").read_text(encoding="utf-8")
-    assert process in setup
-    assert all(bucket in setup for bucket in BUCKETS)
+    assert allowed == {action: buckets for action, buckets in wanted.items() if buckets}
+
+
+def test_the_store_is_set_up_for_every_process() -> None:
+    """Compose gives `ecluse store` the owner's credential and every process's secret."""
+    told = COMPOSE["services"]["buckets"]["environment"]
+    assert set(json.loads(told["ECLUSE_STORE_SECRETS"])) == set(PROCESSES)
+    owner = COMPOSE["services"]["minio"]["environment"]["MINIO_ROOT_USER"]
+    assert told["ECLUSE_S3_ACCESS_KEY"] == owner
+    others = [one for name, one in COMPOSE["services"].items() if name not in ("minio", "buckets")]
+    assert not [one for one in others if owner in str(one) or "MINIO_PASSWORD" in str(one)]
+
+
+def test_the_store_is_built_from_its_module_and_says_what_is_dropped() -> None:
+    """The version of the tests, and notifications on the topic that ingest reads."""
+    assert COMPOSE["services"]["minio"]["build"]["target"] == "minio"
+    assert "FROM python:${PYTHON} AS minio\n" in DOCKERFILE
+    assert f"{MODULE}@{VERSION}" in DOCKERFILE
+    told = COMPOSE["services"]["minio"]["environment"]
+    assert told[f"MINIO_NOTIFY_KAFKA_ENABLE_{TARGET}"] == "on"
+    assert told[f"MINIO_NOTIFY_KAFKA_TOPIC_{TARGET}"] == Settings().topic(DropNotified.TOPIC)
+    assert told[f"MINIO_NOTIFY_KAFKA_BROKERS_{TARGET}"] == "kafka:9092"
 
 
 def test_the_databases_roles() -> None:

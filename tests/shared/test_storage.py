@@ -159,3 +159,43 @@ async def test_a_release_is_made_once(store: Store) -> None:
         return Made(number=8)
 
     assert await made_once(store, "convert", "haies", RELEASE, Made, overtaken) == Made(number=7)
+
+
+class Kept(BaseModel):
+    table: ObjectRef
+    files: tuple[ObjectRef, ...]
+
+
+async def test_what_retention_has_deleted_is_made_again(store: Store, tmp_path: Path) -> None:
+    """A manifest whose objects are gone does not stop a release for ever; one whose are there wins."""
+    times: list[int] = []
+
+    async def make() -> Kept:
+        times.append(1)
+        table = await store.put_bytes("safe", "a/t.parquet", b"table")
+        return Kept(table=table, files=(await store.put_bytes("staged", "a/f.csv", b"file"),))
+
+    async def again() -> Kept:
+        return await made_once(store, "convert", "arbres", RELEASE, Kept, make)
+
+    first = await again()
+    assert (await again(), len(times)) == (first, 1)
+    for bucket, key in (("safe", "a/t.parquet"), ("staged", "a/f.csv")):
+        before = len(times)
+        await store.delete(bucket, key)  # type: ignore[arg-type]
+        assert await again() == first
+        assert len(times) == before + 1
+        assert (await again(), len(times)) == (first, before + 1)
+
+
+async def test_what_is_made_again_otherwise_is_said_from_then_on(store: Store) -> None:
+    """Bytes that came out differently are announced with their own checksum."""
+    for content in (b"first", b"second"):
+
+        async def make(content: bytes = content) -> Kept:
+            return Kept(table=await store.put_bytes("safe", "a/t", content), files=())
+
+        made = await made_once(store, "convert", "arbres", RELEASE, Kept, make)
+        assert await store.read(made.table) == content
+        if content == b"first":
+            await store.delete("safe", "a/t")
