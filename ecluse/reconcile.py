@@ -60,7 +60,12 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
         wrong += await _twice(engine)
         wrong += await _untold(engine)
         files, missing = await _files(engine, store, deep=deep)
-        objects, lacking = await _objects(engine, store, deep=deep)
+        kept = {
+            "raw": settings.keep_raw_days,
+            "safe": settings.keep_safe_days,
+            "staged": settings.keep_staged_days,
+        }
+        objects, lacking = await _objects(engine, store, kept, deep=deep)
         wrong += missing + lacking
         return {
             "ok": not wrong,
@@ -144,10 +149,14 @@ async def _files(
 
 
 async def _objects(
-    engine: AsyncEngine, store: Store, *, deep: bool
+    engine: AsyncEngine, store: Store, kept: dict[str, int], *, deep: bool
 ) -> tuple[int, list[dict[str, Any]]]:
-    """What the manifests of the stages name, and what of it is gone or damaged."""
+    """What the manifests of the stages name, and what of it is gone or damaged.
+
+    `kept`: days that a bucket keeps its objects; what a retention may have ended is not looked for.
+    """
     gone = {row["release"] for row in await _rows(engine, "select release from publish.withdrawn")}
+    now = datetime.now(UTC)
     count, wrong = 0, []
     async for found in store.list("reports"):
         dataset, _, rest = found.key.partition("/")
@@ -158,7 +167,10 @@ async def _objects(
         if refs is None:
             where = {"dataset": dataset, "bucket": "reports", "key": found.key}
             wrong.append({"what": "object_damaged", **where})
+        age = (now - found.modified).days + 1  # a day early: retentions end at midnight
         for ref in refs or ():
+            if ref.bucket in kept and age > kept[ref.bucket]:
+                continue
             count += 1
             if fault := await _fault(store, ref, deep=deep):
                 where = {"dataset": dataset, "bucket": ref.bucket, "key": ref.key}

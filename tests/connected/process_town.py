@@ -20,6 +20,7 @@ from deploy.local.kafka import die_with_parent
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import SERVICES
 from ecluse.serve import make_service
+from tests.connected.stores import Buckets
 from tests.connected.town import Town, eventually
 
 # Processes that start beside five others on two cores, again and again.
@@ -30,11 +31,17 @@ class ProcessTown(Town):
     """A town of processes. One that dies is started again, armed with its next crash point."""
 
     def __init__(
-        self, folder: Path, kafka: str, postgres: PostgresServer, database: str, **more: str
+        self,
+        folder: Path,
+        kafka: str,
+        postgres: PostgresServer,
+        database: str,
+        buckets: Buckets | None = None,
+        **more: str,
     ) -> None:
         # What a dead or hanging process has begun is taken over soon.
         soon = {"lease_seconds": "5", "database_idle_seconds": "5"}
-        super().__init__(folder, kafka, postgres, database, **(soon | more))
+        super().__init__(folder, kafka, postgres, database, buckets, **(soon | more))
         self.patience = START_PATIENCE
         self.points: dict[str, deque[str]] = {name: deque() for name in SERVICES}
         self.deaths: list[tuple[str, int, str]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,6 +170,18 @@ async def test_what_the_manifests_name(city: City) -> None:
     await city.store.delete("safe", key)
     assert (await city.account())["wrong"] == [{"what": "object_missing", **where}] * 2
     city.withdrawn = ["r1"]
+    assert (await city.account())["wrong"] == []
+
+
+async def test_what_a_retention_has_ended(city: City) -> None:
+    """A table older than its bucket keeps it is not missed."""
+    key = "bancs/manifests/r1.anonymize.json"
+    ref = {"bucket": "safe", "key": "bancs/tables/r1.parquet", "bytes": 1, "sha256": "0" * 64}
+    await city.store.put_bytes("reports", key, json.dumps({"table": ref}).encode())
+    assert len((await city.account())["wrong"]) == 1
+    path = Path(city.settings.store) / "reports" / key
+    ago = (NOW - timedelta(days=city.settings.keep_safe_days)).timestamp()
+    os.utime(path, (ago, ago))
     assert (await city.account())["wrong"] == []
 
 
