@@ -36,8 +36,8 @@ demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services,
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: install lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
-	@# The first time MinIO is built, for minutes, while the tests run that need no server.
-	@nice $(BIN)/python -m deploy.local.minio build > .ecluse/minio.log 2>&1 &
+	@# The first time servers are built, for minutes, while the tests run that need none.
+	@nice $(BIN)/python -m tests.connected.build_servers > .ecluse/servers.log 2>&1 &
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 unit: install ## The tests that need no server

@@ -81,11 +81,17 @@ def die_with_parent() -> None:
 
 
 class LocalKafka:
-    """One broker, its data in `data_dir`. It can be stopped and started again on the same port."""
+    """One broker, its data in `data_dir`. It can be stopped and started again on the same port.
 
-    def __init__(self, data_dir: Path, *, memory: str = "512m") -> None:
+    `advertised`: the port where clients find it, if another stands before its own.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, memory: str = "512m", advertised: int | None = None
+    ) -> None:
         self._dir = data_dir.resolve()
         self._memory = memory
+        self._advertised = advertised
         self._port, self._controller = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,6 +99,11 @@ class LocalKafka:
     def bootstrap(self) -> str:
         """`127.0.0.1:<port>`."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def found_at(self) -> str:
+        """The address that it tells its clients."""
+        return f"127.0.0.1:{self._advertised or self._port}"
 
     @property
     def pid(self) -> int:
@@ -167,7 +178,7 @@ class LocalKafka:
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
             "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "advertised.listeners": f"PLAINTEXT://{self.found_at}",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self._dir / "data",

