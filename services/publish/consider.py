@@ -19,6 +19,7 @@ from services.publish.records import (
     end_change,
     end_overtaken,
     lock_dataset,
+    put_back,
     read_card,
     rerun,
     write_ledger,
@@ -306,6 +307,10 @@ async def _supersede_older(
         )
         if row.change != event.change:
             await end_change(database, connection, row, "superseded", _superseded())
+    public = await lock_dataset(connection, event.dataset)
+    if public.publication in {row.publication for row in older}:
+        # It was shown, but who showed it died before it was verified.
+        await put_back(connection, public)
 
 
 async def _state(connection: AsyncConnection, publication: str, state: str) -> None:

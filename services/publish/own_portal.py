@@ -13,7 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
-from services.publish.records import card_row, end_change, end_overtaken, lock_dataset
+from services.publish.records import (
+    card_row,
+    end_change,
+    end_overtaken,
+    lock_dataset,
+    put_back,
+)
 from services.publish.verify_files import verify_files
 from shared import keys, metrics
 from shared.at_once import at_once
@@ -49,14 +55,13 @@ class OwnPortal:
         crash_point("after-copy")
         await self._show(publication)
         base = f"{self.settings.verify_url}/datasets/{publication.dataset}"
-        await verify_files(self.http, f"{base}/releases/{publication.release}", files)
-        before = await self._flip(publication)
-        if before is None:
-            return False
         try:
+            await verify_files(self.http, f"{base}/releases/{publication.release}", files)
+            if not await self._flip(publication):
+                return False
             await verify_files(self.http, base, files)
         except EcluseError:
-            await self._flip_back(publication, before)
+            await self._flip_back(publication)
             raise
         crash_point("after-verify")
         roles = {one["name"]: one["role"] for one in publication.files}
@@ -92,13 +97,10 @@ class OwnPortal:
         async with self.database.transaction("show") as connection:
             await connection.execute(insert(t.files).values(shown).on_conflict_do_nothing())
 
-    async def _flip(self, publication: Row[Any]) -> Row[Any] | None:
-        """Makes the release the public one, in one instant; what was public before.
-
-        None if the publication may not go out any more.
-        """
+    async def _flip(self, publication: Row[Any]) -> bool:
+        """Makes the release the public one, in one instant; False if it may not go out any more."""
         async with self.database.transaction("flip") as connection:
-            public = await lock_dataset(connection, publication.dataset)
+            await lock_dataset(connection, publication.dataset)
             state = await connection.scalar(
                 select(t.publications.c.state).where(
                     t.publications.c.publication == publication.publication
@@ -106,10 +108,8 @@ class OwnPortal:
             )
             in_force = await card_row(connection, publication.dataset)
             stale = in_force is None or in_force.shaping != publication.shaping
-            if state != "approved" or stale:
-                return None
-            if in_force is not None and in_force.paused:
-                return None
+            if state != "approved" or stale or (in_force is not None and in_force.paused):
+                return False
             await connection.execute(
                 update(t.datasets)
                 .where(t.datasets.c.dataset == publication.dataset)
@@ -126,23 +126,17 @@ class OwnPortal:
                     withdrawn_at=None,
                 )
             )
-            return public
+            return True
 
-    async def _flip_back(self, publication: Row[Any], before: Row[Any]) -> None:
+    async def _flip_back(self, publication: Row[Any]) -> None:
+        """Puts the last verified release back, if this one stands in its place.
+
+        Whichever attempt put it there: one may have died between its flip and its verification.
+        """
         async with self.database.transaction("flip-back") as connection:
             public = await lock_dataset(connection, publication.dataset)
             if public.publication == publication.publication:
-                kept = {
-                    name: value
-                    for name, value in before._mapping.items()
-                    if name != "dataset" and before.publication != publication.publication
-                }
-                if kept:
-                    await connection.execute(
-                        update(t.datasets)
-                        .where(t.datasets.c.dataset == publication.dataset)
-                        .values(**kept)
-                    )
+                await put_back(connection, public)
 
     async def _finish(self, publication: Row[Any], data: list[FileRef]) -> None:
         """Verified: the end of the change, and the events that say so, in one transaction."""

@@ -39,6 +39,31 @@ async def lock_dataset(connection: AsyncConnection, dataset: str) -> Row[Any]:
     return found.one()
 
 
+async def put_back(connection: AsyncConnection, public: Row[Any]) -> None:
+    """Makes the last verified release the public one again, in place of one that was not.
+
+    The sequence stays: what is older than the other release is not to be published either.
+    """
+    p, d = t.publications.c, t.datasets.c
+    verified = select(t.publications).where(
+        p.dataset == public.dataset,
+        p.publication != public.publication,
+        p.state == "published",
+    )
+    before = (await connection.execute(verified)).one_or_none()
+    await connection.execute(
+        update(t.datasets)
+        .where(d.dataset == public.dataset)
+        .values(
+            publication=before.publication if before else None,
+            release=before.release if before else None,
+            published_at=before.published_at if before else None,
+            modified_at=before.occurred_at if before else None,
+            first_published_at=d.first_published_at if before else None,
+        )
+    )
+
+
 async def card_row(connection: AsyncConnection, dataset: str) -> Row[Any] | None:
     """The card in force; None if nobody declared the dataset."""
     return (

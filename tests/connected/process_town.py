@@ -66,7 +66,7 @@ class ProcessTown(Town):
         for name in names or SERVICES:
             self._launch(name)
         for name in names or SERVICES:
-            await self._ready(name)
+            await self.ready(name)
         if self._watch is None:
             self._watch = asyncio.create_task(self._supervise())
 
@@ -141,9 +141,10 @@ class ProcessTown(Town):
         told = {f"ECLUSE_{field.upper()}": value for field, value in extra.items()}
         self._launch(name, instance, told)
         port = int(extra["portal_metrics_port" if name == "portal" else f"{name}_port"])
-        await self._ready(name + instance, port)
+        await self.ready(name + instance, port)
 
-    async def _ready(self, name: str, port: int | None = None) -> None:
+    async def ready(self, name: str, port: int | None = None) -> None:
+        """Waits until a process is ready."""
         field = "portal_metrics_port" if name == "portal" else f"{name}_port"
         at = port or getattr(self.settings, field)
 

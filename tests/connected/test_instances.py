@@ -84,6 +84,39 @@ async def test_a_zombie_changes_nothing(town: ProcessTown, service: str, point: 
     assert await town.csv() == "id,places\r\nB1,3\r\nB2,4\r\n"
 
 
+@pytest.mark.parametrize("fate", ["", "~stop"], ids=["dies", "goes on"])
+async def test_what_cannot_be_verified_is_put_back(town: ProcessTown, fate: str) -> None:
+    """The portal dies between the moment a release is shown and its verification: the last verified
+    one is shown again, whether its publisher goes on or dies as well."""
+    await town.start()
+    driver = LoadDriver(town)
+    await driver.declare(card())
+    await driver.change(benches(1))
+    await town.quiet()
+    [first] = town.rows("select release from publish.datasets")
+    town.arm({"publish": [f"after-flip{fate}"]})
+    await town.ready("publish")
+    publisher = psutil.Process(town.pid("publish"))
+    await driver.change(benches(2))
+
+    async def shown() -> bool:
+        return town.rows("select release from publish.datasets") != [first]
+
+    await eventually(shown, "the second release was not shown", town.patience)
+    town.kill_for_good("portal")
+    if fate:
+        publisher.send_signal(signal.SIGCONT)
+
+    async def back() -> bool:
+        return town.rows("select release from publish.datasets") == [first]
+
+    await eventually(back, "the first release was not put back", town.patience)
+    await town.start("portal")
+    await town.quiet()
+    await all_is_right(town, driver)
+    assert await town.csv() == "id,places\r\nB1,2\r\nB2,4\r\n"
+
+
 async def test_instances_join_and_leave(town: ProcessTown) -> None:
     """A second and a third process of each stage come and go while changes pass."""
     await town.start()
