@@ -81,6 +81,35 @@ class LoadDriver:
 
         await self.sure(decided)
 
+    async def describe(self, card: Card) -> None:
+        """Declares a card anew, and signs it: nothing of what shapes the data has changed."""
+
+        async def done() -> bool:
+            await self.town.declare(card, settle=False)
+            return True
+
+        await self._until_done(done)
+
+    async def act(self, path: str, body: object) -> None:
+        """An act of the responsable."""
+
+        async def done() -> bool:
+            await self.town.act(path, body)
+            return True
+
+        await self._until_done(done)
+
+    async def withdraw(self, dataset: str) -> None:
+        """Takes a dataset's public release away; nothing of it may be public from then on."""
+        releases = self.town.rows(
+            f"select release from publish.datasets where dataset = '{dataset}'"  # noqa: S608
+        )
+        [(release,)] = releases
+        if release is None:
+            return
+        self._write(withdrawn=release, dataset=dataset)
+        await self.act(f"/releases/{release}/decision", {"verdict": "withdrawn", "reason": "essai"})
+
     async def approve_all(self) -> None:
         """Approves whatever waits."""
         waiting = await self._until_done(self.town.waiting)

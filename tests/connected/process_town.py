@@ -177,13 +177,13 @@ class ProcessTown(Town):
             self.kill(name)
 
     def still_to_come(self) -> dict[str, list[str]]:
-        """Points that no process has died at yet."""
+        """Points that no process has died at yet, by service; nothing when all have been met."""
         waiting = {
-            name: [self._armed[name], *self.points[name]]
+            name: [one for one in (self._armed[name], *self.points[name]) if one]
             for name in self.points
             if name in self._armed
         }
-        return {name: [one for one in wanted if one] for name, wanted in waiting.items()}
+        return {name: wanted for name, wanted in waiting.items() if wanted}
 
 
 def _plain(value: Any) -> str:

@@ -1,4 +1,7 @@
-"""Every process is killed at every place where a crash could leave something half done."""
+"""Every process is killed at every place where a crash could leave something half done.
+
+`ECLUSE_TEST_WHOLE=1` (`make test-faults`) runs the whole matrix, else a sample of it.
+"""
 
 from __future__ import annotations
 
@@ -12,49 +15,11 @@ import pytest
 from deploy.local.postgres import PostgresServer
 from tests.cards import card
 from tests.connected.account import all_is_right
+from tests.connected.crash_matrix import LIVES, passes
 from tests.connected.load_driver import LoadDriver
 from tests.connected.process_town import ProcessTown
 
-STAGE = (
-    "before-work", "after-object", "after-manifest", "after-work", "after-event", "after-ledger",
-    "before-commit",
-)  # fmt: skip
-
-
-def around(*steps: str) -> tuple[str, ...]:
-    return tuple(f"{when}-{step}" for step in steps for when in ("before", "inside", "after"))
-
-
-POINTS: dict[str, tuple[str, ...]] = {
-    "ingest": STAGE,
-    "anonymize": STAGE,
-    "convert": STAGE,
-    "publish": (
-        "after-claim", "after-copy", *around("show", "flip"), "after-verify", *around("finish"),
-        *around("settle", "consider", "confirm", "decide", "fold", "shelve"),
-        "inside-relay", "after-relay", "before-work", "after-work", "before-commit",
-    ),
-    "notify": (
-        "before-work", *around("news"), "inside-relay", "after-relay", "after-work",
-        "after-ledger", "before-commit",
-    ),
-}  # fmt: skip
-LIVES = 3
 WHOLE = os.environ.get("ECLUSE_TEST_WHOLE") == "1"
-
-
-def passes() -> list[dict[str, tuple[str, ...]]]:
-    """The matrix, several lives of every service in one pass; a service with few points repeats."""
-    most = max(len(points) for points in POINTS.values())
-    told = []
-    for start in range(0, most, LIVES):
-        told.append(
-            {
-                name: tuple(points[at % len(points)] for at in range(start, start + LIVES))
-                for name, points in POINTS.items()
-            }
-        )
-    return told if WHOLE else told[:2]
 
 
 @pytest.fixture
@@ -75,28 +40,33 @@ async def test_every_service_is_killed_at_every_point(processes: ProcessTown) ->
     driver = LoadDriver(town)
     await driver.declare(card())
     await driver.declare(card(dataset="arbres"), person=True)
+    await driver.declare(card(dataset="fontaines"))
     numbers = itertools.count(1)
-    for wanted in passes():
+    for wanted in passes(whole=WHOLE):
         deaths = len(town.deaths)
         town.arm(wanted)
-
-        async def worked_off() -> bool:
-            """Goes on sending as long as a point has not been reached."""
-            number = next(numbers)
-            text = f"id;places\nB1;{number}\nB2;4\n"
-            await driver.change(text)
-            await driver.change(text)
-            await driver.change(text, "arbres")
-            await town.quiet()
-            await driver.approve_all()
-            await town.quiet()
-            return not any(town.still_to_come().values())
-
         for _ in range(3 * LIVES):
-            if await worked_off():
+            await round_of(driver, next(numbers))
+            if not town.still_to_come():
                 break
-        assert not any(town.still_to_come().values()), town.still_to_come()
+        assert not town.still_to_come()
         killed = [name for name, code, _ in town.deaths[deaths:] if code == -9]
         assert len(killed) == sum(len(points) + 1 for points in wanted.values())
         await town.quiet()
         await all_is_right(town, driver)
+
+
+async def round_of(driver: LoadDriver, number: int) -> None:
+    """All that can happen to a dataset: changes, the same again, decisions, acts, a withdrawal."""
+    text = f"id;places\nB1;{number}\nB2;4\n"
+    await driver.change(text)
+    await driver.change(text)
+    await driver.change(text, "arbres")
+    await driver.change(text, "fontaines")
+    await driver.town.quiet()
+    await driver.approve_all()
+    await driver.describe(card(keywords=[f"banc {number}", "mobilier urbain"]))
+    await driver.act("/pause", {"scope": "arbres", "reason": "essai"})
+    await driver.act("/resume", {"scope": "arbres", "reason": "essai"})
+    await driver.withdraw("fontaines")
+    await driver.town.quiet()

@@ -1,0 +1,53 @@
+"""Where each service is killed: every point that its code names, several services in one pass."""
+
+from __future__ import annotations
+
+STAGE = (
+    "before-work", "after-object", "after-manifest", "after-work", "after-event", "after-ledger",
+    "before-commit",
+)  # fmt: skip
+
+
+def around(*steps: str) -> tuple[str, ...]:
+    """Before, inside and after each transaction."""
+    return tuple(f"{when}-{step}" for step in steps for when in ("before", "inside", "after"))
+
+
+POINTS: dict[str, tuple[str, ...]] = {
+    "ingest": STAGE,
+    "anonymize": STAGE,
+    "convert": STAGE,
+    "publish": (
+        "after-claim", "after-copy", *around("show", "flip"), "after-verify",
+        *around("finish", "settle", "consider", "confirm", "decide", "fold", "shelve", "declare",
+                "sign", "pause", "withdraw", "erase"),
+        "inside-relay", "after-relay", "before-work", "after-work", "before-commit",
+    ),
+    "notify": (
+        "before-work", *around("news"), "inside-relay", "after-relay", "after-work",
+        "after-ledger", "before-commit",
+    ),
+}  # fmt: skip
+# What the matrix does not reach, and which test does.
+ELSEWHERE = {
+    "later": "tests/connected/test_instances.py: a portal that is away",
+    "flip-back": "tests/connected/test_instances.py: a portal that dies before the verification",
+    "tick": "tests/connected/test_sources.py: a source that is away is asked again",
+}
+LIVES = 3
+
+
+def passes(*, whole: bool) -> list[dict[str, tuple[str, ...]]]:
+    """Which points each service meets in each pass, one a life; a sample without `whole`.
+
+    A service with fewer points than another meets its own again.
+    """
+    most = max(len(points) for points in POINTS.values())
+    starts = range(0, most, LIVES) if whole else (0, LIVES)
+    return [
+        {
+            name: tuple(points[at % len(points)] for at in range(start, start + LIVES))
+            for name, points in POINTS.items()
+        }
+        for start in starts
+    ]
