@@ -15,7 +15,7 @@ endif
 LOCKS := ingest anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint lock reference audit clean
+.PHONY: help install demo test minio unit lint lock reference audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,10 +35,13 @@ $(INSTALLED): requirements/dev.txt requirements/build.txt pyproject.toml
 demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services, a portal (ARGS=--once: check and stop)
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
-test: install lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
-	@# The first time MinIO is built, for minutes, while the tests run that need no server.
-	@nice $(BIN)/python -m deploy.local.minio build > .ecluse/minio.log 2>&1 &
+test: install minio lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+# The first time MinIO is built, for minutes: beside linters and the tests that need no server.
+minio: install
+	@mkdir -p .ecluse
+	@nice $(BIN)/python -m deploy.local.minio build > .ecluse/minio.log 2>&1 &
 
 unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q --ignore=tests/connected $(ARGS)
