@@ -15,7 +15,7 @@ endif
 LOCKS := ingest anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint lock reference bench audit clean
+.PHONY: help install demo test test-faults servers unit lint lock reference bench audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,10 +35,17 @@ $(INSTALLED): requirements/dev.txt requirements/build.txt pyproject.toml
 demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services, a portal (ARGS=--once: check and stop)
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
-test: install lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
-	@# The first time servers are built, for minutes, while the tests run that need none.
-	@nice $(BIN)/python -m tests.connected.build_servers > .ecluse/servers.log 2>&1 &
+test: install servers lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+test-faults: install servers ## All crash points and all faults, of which `make test` runs a sample: long
+	@ECLUSE_TEST_WHOLE=1 $(BIN)/python -m pytest -q tests/connected/test_crashes.py tests/connected/test_faults.py \
+		tests/connected/test_instances.py $(ARGS)
+
+# The first time servers are built, for minutes: beside linters and the tests that need none.
+servers: install
+	@mkdir -p .ecluse
+	@nice $(BIN)/python -m tests.connected.build_servers > .ecluse/servers.log 2>&1 &
 
 unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q --ignore=tests/connected $(ARGS)

@@ -44,6 +44,7 @@ FIELDS = {
     "card": "The card that the change runs under: digest, digest of what shapes data, revision.",
     "release": "What was made: the same source under the same card has the same release.",
     "publication": "A change's release on its way to the public: change and release together.",
+    "objects": "The notification's `Records`: bucket and key of each object.",
     "rerun": "Run a change again: which one, under which card. Written by publish alone.",
     "table": "The Parquet table in the store: bucket, key, size, SHA-256.",
     "rows": "Number of rows.",

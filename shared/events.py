@@ -143,14 +143,10 @@ class DatasetChanged(Event):
 
 
 class DroppedObject(Model):
-    """One record of a bucket notification: which object it is about."""
+    """One record of a bucket notification: which object it is about, its key URL-encoded."""
 
     bucket: str = Field(max_length=63, validation_alias=AliasPath("s3", "bucket", "name"))
-    name: str = Field(
-        max_length=4096,
-        validation_alias=AliasPath("s3", "object", "key"),
-        description="the object's key, URL-encoded",
-    )
+    name: str = Field(max_length=4096, validation_alias=AliasPath("s3", "object", "key"))
 
 
 class DropNotified(Event):
@@ -162,13 +158,10 @@ class DropNotified(Event):
     TOPIC: ClassVar[str] = "drop.notified"
     TYPE: ClassVar[str] = "s3:ObjectCreated"
 
-    objects: tuple[DroppedObject, ...] = Field(
-        validation_alias="Records", min_length=1, description="the notification's `Records`"
-    )
+    objects: tuple[DroppedObject, ...] = Field(validation_alias="Records", min_length=1)
 
     @property
     def key(self) -> str:
-        """The store's: bucket and object."""
         return f"{self.objects[0].bucket}/{self.objects[0].name}"
 
     @property

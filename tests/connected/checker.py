@@ -33,6 +33,9 @@ class Found:
         self.cards = {one["card"]: one for one in told if "card" in one}
         self.sent = {one["event"]: one for one in told if "event" in one}
         self.refused = {one["decision"] for one in told if one.get("verdict") == "refused"}
+        # Datasets whose last entry is a withdrawal: nothing of them may be public.
+        last = {one["dataset"]: one for one in told if "dataset" in one}
+        self.withdrawn = {name for name, one in last.items() if "withdrawn" in one}
         # Of each journaled event: where it first stood on its topic.
         self.first: dict[str, tuple[int, int]] = {}
         self.published: list[dict[str, Any]] = []
@@ -126,7 +129,7 @@ def _wanted(found: Found, dataset: str) -> Rows | None:
         for event, sent in found.sent.items()
         if sent["dataset"] == dataset and sent["good"] and event in found.first
     ]
-    if not places:
+    if not places or dataset in found.withdrawn:
         return None
     _, latest = max(places, key=lambda one: one[0])
     card = found.cards[dataset]
@@ -171,11 +174,16 @@ def _rows(ending: str, content: bytes, integers: list[str]) -> Rows:
     ]
 
 
+def _out(found: Found) -> list[dict[str, Any]]:
+    """The announcements that something is public; the others say that it no longer is."""
+    return [event for event in found.published if event["state"] == "published"]
+
+
 def _never_backwards(found: Found) -> list[str]:
     numbers = {change: number for (_, number), (change, _) in _changes(found).items()}
     latest: dict[str, int] = {}
     wrong = []
-    for event in found.published:
+    for event in _out(found):
         number = numbers.get(event["change"], -1)
         if number <= latest.get(event["dataset"], -1):
             wrong.append(f"{event['dataset']}: change {number} was published after a newer one")
@@ -190,7 +198,7 @@ def _decided(found: Found) -> list[str]:
     ):
         decisions[publication].append(automatic)
     wrong = []
-    for event in found.published:
+    for event in _out(found):
         how = decisions.get(event["publication"], [])
         by_person = found.cards[event["dataset"]]["approval"] == "person"
         if len(how) != 1:
@@ -207,6 +215,7 @@ def _told_once(found: Found) -> list[str]:
     shown = {one for (one,) in found.select("select news from publish.news")}
     posted = {one for (one,) in found.select("select news from notify.news")}
     announced = [event["publication"] for event in found.published]
+    out = [event["publication"] for event in _out(found)]
     left = found.select("select count(*) from publish.deliveries where state <> 'done'")
     delivered = [
         one
@@ -219,9 +228,9 @@ def _told_once(found: Found) -> list[str]:
         wrong.append(f"{len(announced)} publications, {len(said)} news items")
     if shown != posted:
         wrong.append(f"{len(posted)} news items posted, {len(shown)} shown")
-    if len(announced) != len(set(announced)):
+    if len(out) != len(set(out)):
         wrong.append("a publication was announced twice")
-    if not set(announced) <= set(delivered):
+    if not set(out) <= set(delivered):
         wrong.append("a publication was announced that was not delivered")
     cancelled = left[0][0]
     known = found.select("select count(*) from publish.publications where state = 'approved'")
