@@ -20,7 +20,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     "publish": (
         "after-claim", "after-copy", *around("show", "flip"), "after-verify",
         *around("finish", "settle", "consider", "confirm", "decide", "fold", "shelve", "declare",
-                "sign", "pause", "withdraw", "erase"),
+                "sign", "pause", "withdraw", "erase", "replay"),
         "inside-relay", "after-relay", "before-work", "after-work", "before-commit",
     ),
     "notify": (

@@ -102,7 +102,7 @@ class LoadDriver:
     async def withdraw(self, dataset: str) -> None:
         """Takes a dataset's public release away; nothing of it may be public from then on."""
         releases = self.town.rows(
-            f"select release from publish.datasets where dataset = '{dataset}'"  # noqa: S608
+            f"select release from publish.datasets where dataset = '{dataset}'"
         )
         [(release,)] = releases
         if release is None:

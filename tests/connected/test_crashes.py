@@ -68,5 +68,6 @@ async def round_of(driver: LoadDriver, number: int) -> None:
     await driver.describe(card(keywords=[f"banc {number}", "mobilier urbain"]))
     await driver.act("/pause", {"scope": "arbres", "reason": "essai"})
     await driver.act("/resume", {"scope": "arbres", "reason": "essai"})
+    await driver.act("/replay", {"dataset": "bancs"})
     await driver.withdraw("fontaines")
     await driver.town.quiet()
