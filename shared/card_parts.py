@@ -21,7 +21,13 @@ from shared.ids import Digest
 from shared.strategy import Role
 
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-ColumnType = Literal["string", "integer", "number", "boolean", "date", "datetime", "time"]
+ColumnType = Literal[
+    "string", "integer", "number", "boolean", "date", "datetime", "time", "geometry"
+]
+SourceFormat = Literal[
+    "csv", "xlsx", "xls", "ods", "json", "ndjson", "parquet", "geojson", "kml", "gpx", "osm",
+    "osm_pbf", "shapefile", "geopackage",
+]  # fmt: skip
 Subject = Literal["none", "people", "households", "enterprises"]
 Ground = Literal[
     "personal_data",
@@ -122,17 +128,40 @@ class Origin(Part):
     attribution: str | None = None
 
 
+class Point(Part):
+    """Columns that hold a position; from them `column`, a geometry, is made."""
+
+    column: ColumnName = "geometry"
+    x: ColumnName | None = Field(default=None, description="longitude, or easting")
+    y: ColumnName | None = Field(default=None, description="latitude, or northing")
+    pair: ColumnName | None = Field(default=None, description="both in one column")
+    order: Literal["xy", "yx"] = Field(default="yx", description="of the pair: yx, latitude first")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Point:
+        if (self.pair is None) != (self.x is not None and self.y is not None):
+            raise ValueError("names either `x` and `y`, or `pair`")
+        return self
+
+
 class Source(Part):
     """Where the data come from when the event does not say, and how to read them."""
 
     type: Literal["file", "http", "s3", "drop"] = "file"
     address: str | None = Field(default=None, description="https, http, s3 or file address")
-    format: Literal["csv", "xlsx"] | None = Field(default=None, description="else by content")
-    sheet: str | None = Field(default=None, description="XLSX: else the first visible with data")
+    format: SourceFormat | None = Field(default=None, description="else by content")
+    sheet: str | None = Field(
+        default=None, description="sheet or layer: else the first visible with data"
+    )
+    rows: str | None = Field(default=None, description="JSON: path to the rows, else found")
     encoding: str | None = Field(default=None, description="else detected")
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     header: int | None = Field(default=None, ge=1, description="line of the header, else found")
     decimal: Literal[",", "."] | None = Field(default=None, description="else by column")
+    crs: Annotated[str, StringConstraints(pattern=r"^EPSG:\d{4,6}$")] | None = Field(
+        default=None, description="of the coordinates, else what the file says, else WGS 84"
+    )
+    point: Point | None = Field(default=None, description="columns that hold a position")
 
 
 class SchemaField(Part):
@@ -151,7 +180,8 @@ class SchemaField(Part):
     @field_validator("type", mode="before")
     @classmethod
     def _near_types(cls, value: object) -> object:
-        return {"year": "integer", "any": "string"}.get(str(value), value)
+        near = {"year": "integer", "any": "string", "geojson": "geometry"}
+        return near.get(str(value), value)
 
 
 class TableSchema(Part):

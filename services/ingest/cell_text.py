@@ -30,6 +30,8 @@ def text_of(values: pa.Array) -> pa.Array:
     """`as_text` of a whole array."""
     if pa.types.is_string(values.type):
         return values
+    if pa.types.is_integer(values.type):
+        return values.cast(pa.string())
     if pa.types.is_floating(values.type):
         whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), WHOLE))
         digits = pc.if_else(whole, values, pa.scalar(None, pa.float64())).cast(pa.int64())

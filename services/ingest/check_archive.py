@@ -1,4 +1,4 @@
-"""Checks a zipped workbook before a parser sees it: sizes, overlaps, names, XML.
+"""Checks a zip before a parser sees it, and unpacks what is wanted of it: sizes, overlaps, names, XML.
 
 Sizes are counted while inflating: those in the headers belong to whoever wrote the file. DTDs and
 entities have no place in Office Open XML (ECMA-376 part 2, 8.1.4) and are refused wherever found.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from services.ingest.check_xml import XmlCheck
+from services.ingest.ods_extent import OdsExtent
 from services.ingest.read_limits import ReadLimits
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -35,6 +37,9 @@ class CheckedArchive:
     unpacked_bytes: int
     error_cells: int
     external_links: int
+
+
+NO_ARCHIVE = CheckedArchive(0, 0, 0)
 
 
 def open_archive(source: Path, limits: ReadLimits) -> zipfile.ZipFile:
@@ -63,8 +68,13 @@ def open_archive(source: Path, limits: ReadLimits) -> zipfile.ZipFile:
     return archive
 
 
-def check_archive(source: Path, limits: ReadLimits) -> CheckedArchive:
-    """Inflates every entry of the workbook once, keeping nothing.
+NOTHING_WANTED: Mapping[str, Path] = {}
+
+
+def check_archive(
+    source: Path, limits: ReadLimits, wanted: Mapping[str, Path] = NOTHING_WANTED
+) -> CheckedArchive:
+    """Inflates every entry once; those `wanted`, by name, are written where it says.
 
     Raises Quarantined: those of `open_archive`, `archive_overlap`, `archive_ratio`,
     `archive_too_large`, `xml_dtd`, `xml_entity`, `xml_depth`, `xml_attributes`, `xml_token`,
@@ -78,8 +88,9 @@ def check_archive(source: Path, limits: ReadLimits) -> CheckedArchive:
             name = info.filename.lower()
             xml = XmlCheck(limits, sheet=name.startswith("xl/worksheets/"))
             is_xml = name.endswith((".xml", ".rels", ".vml"))
+            sheets = OdsExtent(limits) if name == "content.xml" else None
             size = 0
-            for chunk in _inflate(file, info, start):
+            for chunk in _kept(_inflate(file, info, start), wanted.get(info.filename)):
                 size += len(chunk)
                 unpacked += len(chunk)
                 if size > max(info.compress_size, 1) * limits.ratio:
@@ -94,9 +105,21 @@ def check_archive(source: Path, limits: ReadLimits) -> CheckedArchive:
                     )
                 if is_xml:
                     xml.feed(chunk)
+                if sheets:
+                    sheets.feed(chunk)
             errors += xml.error_cells
             links += name.startswith("xl/externallinks/") and name.endswith(".xml")
     return CheckedArchive(unpacked, errors, links)
+
+
+def _kept(chunks: Iterator[bytes], to: Path | None) -> Iterator[bytes]:
+    """The same chunks, each written once whoever takes them has let it pass."""
+    with ExitStack() as opened:
+        file = opened.enter_context(to.open("wb")) if to else None
+        for chunk in chunks:
+            yield chunk
+            if file:
+                file.write(chunk)
 
 
 def _directory(file: BinaryIO) -> tuple[int, int]:

@@ -58,6 +58,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "date": pa.date32(),
     "datetime": pa.timestamp("us"),
     "time": pa.time32("ms"),
+    "geometry": pa.binary(),
 }
 UTC = pa.timestamp("us", "UTC")
 Decimal = Literal[",", "."]
@@ -153,6 +154,9 @@ BOOLEANS = tuple(
     for yes, no in BOOLEAN_WORDS
 )
 
+# Read by `geometry.GeometryColumn`, which knows the reference system.
+GEOMETRY = Reading("geometry", pa.binary(), lambda _: None, trim, "")
+
 _TRUE = (*(yes for yes, _ in BOOLEAN_WORDS), "1")
 _FALSE = (*(no for _, no in BOOLEAN_WORDS), "0")
 _DECLARED: dict[ColumnType, Reading] = {
@@ -166,6 +170,7 @@ _DECLARED: dict[ColumnType, Reading] = {
     "date": replace(DATE, tidy=tidy_date),
     "datetime": replace(DATETIME, tidy=tidy_date),
     "time": replace(TIME, tidy=tidy_time),
+    "geometry": GEOMETRY,
 }  # fmt: skip
 
 

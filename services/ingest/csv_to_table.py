@@ -42,6 +42,9 @@ _END = "\x1eend\x1e"
 class CsvTable:
     """A delimited text, its encoding, delimiter and header found. See `SourceTable`."""
 
+    typed = False
+    crs: str | None = None
+
     def __init__(
         self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
     ) -> None:

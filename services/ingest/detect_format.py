@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zipfile
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from services.ingest.check_archive import open_archive
 from services.ingest.read_limits import ReadLimits
 from shared.failures import Quarantined
 from shared.messages import Reason
-
-SourceFormat = Literal["csv", "xlsx"]
 
 SAMPLE_BYTES = 1 << 16
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -26,45 +26,49 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "rar"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"PAR1", "parquet"),
+    (b"PARE", "encrypted"),
     (b"ARROW1", "arrow"),
     (b"FEA1", "arrow"),
-    (b"SQLite format 3\x00", "sqlite"),
+    (b"\x00\x00\x27\x0a", "shapefile_alone"),
     (b"\x89HDF\r\n\x1a\n", "hdf"),
     (b"\x89PNG\r\n\x1a\n", "image"),
     (b"\xff\xd8\xff", "image"),
     (b"GIF8", "image"),
     (b"{\\rtf", "rtf"),
     (b"%!PS", "postscript"),
+    (b"\x80\x04\x95", "pickle"),
 )
+_SQLITE = b"SQLite format 3\x00"
+_GEOPACKAGE = (b"GPKG", b"GP10", b"GP11")
+# A blob's header, of which this is the first field (OSM PBF format, `BlobHeader.type`).
+_PBF = b"\x0a\x09OSMHeader"
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table|script)\b", re.IGNORECASE)
+_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
+_ROOTS = {b"kml": "kml", b"gpx": "gpx", b"osm": "osm"}
 _JSON = re.compile(rb'\{\s*["}]|\[\s*[\[{"\]]')
+_FEATURE = re.compile(rb'"type"\s*:\s*"Feature(?:Collection)?"')
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 # Control characters that no text holds; NUL is told apart, for it has a reason of its own.
 _BINARY = bytes(range(1, 9)) + bytes(range(14, 27)) + bytes(range(28, 32)) + b"\x7f"
 
 
-def detect_format(source: Path, declared: SourceFormat | None, limits: ReadLimits) -> SourceFormat:
-    """`csv` (any delimited text) or `xlsx`.
+def detect_format(source: Path, limits: ReadLimits) -> str:
+    """A `SourceFormat`, or a word for what it is else: `gzip`, `zip`, `kmz`, `pdf`…
 
-    Raises Quarantined: `no_rows` for an empty file, `encrypted`, `macro_not_allowed`,
-    `format_mismatch` when the card declares another format, `format_unknown` for anything else,
-    and the reasons of `check_archive` for a damaged or hostile zip.
+    Raises Quarantined: `no_rows` for an empty file, `encrypted`, `macro_not_allowed`, and the
+    reasons of `open_archive` for a damaged or hostile zip.
     """
     with source.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
     if not head:
         raise Quarantined(Reason(code="no_rows", detail="empty_file"))
-    found = _found(source, head, limits)
-    if declared is not None and found != declared:
-        raise Quarantined(Reason(code="format_mismatch", expected=declared, found=found))
-    for accepted in get_args(SourceFormat):
-        if found == accepted:
-            format_: SourceFormat = accepted
-            return format_
-    raise Quarantined(Reason(code="format_unknown", found=found))
+    found = _by_magic(source, head, limits) or _by_text(head)
+    if found == "encrypted":
+        raise Quarantined(Reason(code="encrypted"))
+    return found
 
 
-def _found(source: Path, head: bytes, limits: ReadLimits) -> str:
+def _by_magic(source: Path, head: bytes, limits: ReadLimits) -> str | None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zipped(source, limits)
     if head.startswith(_OLE):
@@ -72,20 +76,40 @@ def _found(source: Path, head: bytes, limits: ReadLimits) -> str:
     # ISO 32000 readers accept the header anywhere in the first 1024 bytes.
     if b"%PDF-" in head[:1024]:
         return "pdf"
-    for magic, name in _MAGIC:
-        if head.startswith(magic):
-            return name
+    if head.startswith(_SQLITE):
+        return "geopackage" if head[68:72] in _GEOPACKAGE else "sqlite"
+    if head[4 : 4 + len(_PBF)] == _PBF:
+        return "osm_pbf"
+    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+
+
+def _by_text(head: bytes) -> str:
     if head.startswith(_UTF16_BOMS) or looks_like_utf16(head):
         return "csv"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
+        root = _ROOT.search(re.sub(rb"<[?!].*?>", b"", text, flags=re.DOTALL))
+        if root and root[1] in _ROOTS:
+            return _ROOTS[root[1]]
         return "html" if _HTML.search(text[:2048]) else "xml"
     if _JSON.match(text):
-        return "json"
+        return _json(text)
     unprintable = len(head) - len(head.translate(None, _BINARY))
     if unprintable > len(head) // 50 or head.count(0) > len(head) // 50:
         return "binary"
     return "csv"
+
+
+def _json(text: bytes) -> str:
+    """JSON, GeoJSON (RFC 7946), or one object a line."""
+    if text.startswith(b"{"):
+        try:
+            first, end = json.JSONDecoder().raw_decode(text.decode("utf-8", "ignore"))
+            if isinstance(first, dict) and text.decode("utf-8", "ignore")[end:].strip():
+                return "ndjson"
+        except (ValueError, RecursionError):
+            pass  # One object longer than the sample, or none: the reader says which.
+    return "geojson" if _FEATURE.search(text) else "json"
 
 
 def looks_like_utf16(head: bytes) -> Literal["utf-16-le", "utf-16-be"] | None:
@@ -104,10 +128,15 @@ def looks_like_utf16(head: bytes) -> Literal["utf-16-le", "utf-16-be"] | None:
 def _zipped(source: Path, limits: ReadLimits) -> str:
     with open_archive(source, limits) as archive:
         names = {info.filename for info in archive.infolist()}
+        lower = {name.lower() for name in names}
         if "[Content_Types].xml" not in names:
-            return "ods" if "content.xml" in names and "mimetype" in names else "zip"
-        if any(name.lower().endswith("vbaproject.bin") for name in names) or any(
-            name.lower().startswith("xl/macrosheets/") for name in names
+            if "content.xml" in names and "mimetype" in names:
+                return _open_document(archive)
+            if any(name.endswith(".shp") for name in lower):
+                return "shapefile"
+            return "kmz" if any(name.endswith(".kml") for name in lower) else "zip"
+        if any(
+            name.endswith("vbaproject.bin") or name.startswith("xl/macrosheets/") for name in lower
         ):
             raise Quarantined(Reason(code="macro_not_allowed"))
         if "xl/workbook.bin" in names:
@@ -115,13 +144,26 @@ def _zipped(source: Path, limits: ReadLimits) -> str:
         return "xlsx" if "xl/workbook.xml" in names else "office_document"
 
 
+def _open_document(archive: zipfile.ZipFile) -> str:
+    try:
+        with archive.open("mimetype") as entry:
+            kind = entry.read(100)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
+        raise Quarantined(Reason(code="archive_damaged")) from None
+    return "ods" if b"opendocument.spreadsheet" in kind else "office_document"
+
+
 def _compound(source: Path) -> str:
-    """OLE compound files: legacy Excel, or an encrypted workbook (MS-OFFCRYPTO)."""
-    encrypted = "EncryptedPackage".encode("utf-16-le")
+    """OLE compound files: legacy Excel, or an encrypted workbook (MS-OFFCRYPTO, MS-OVBA)."""
+    marks = {
+        "EncryptedPackage".encode("utf-16-le"): "encrypted",
+        "_VBA_PROJECT".encode("utf-16-le"): "macro_not_allowed",
+    }
     with source.open("rb") as file:
         tail = b""
         while chunk := file.read(1 << 20):
-            if encrypted in tail + chunk:
-                raise Quarantined(Reason(code="encrypted"))
-            tail = chunk[-len(encrypted) :]
+            for mark, code in marks.items():
+                if mark in tail + chunk:
+                    raise Quarantined(Reason(code=code))
+            tail = chunk[-64:]
     return "xls"

@@ -86,15 +86,18 @@ class TypeGuess:
     """What a text column can still be. Feed it every batch, then ask.
 
     Integers are numbers too, so a column that turns out to hold decimals after a million integers
-    needs no second look at those.
+    needs no second look at those. In a `typed` source, which has numbers of its own, a text is no
+    number; it may be a moment, for which JSON has no type.
     """
 
-    def __init__(self, header: str, decimal: Decimal | None) -> None:
+    def __init__(self, header: str, decimal: Decimal | None, *, typed: bool = False) -> None:
         numbers = {None: (NUMBER_DOT, NUMBER_COMMA), ".": (NUMBER_DOT,), ",": (NUMBER_COMMA,)}
         self._numbers = numbers[decimal] if not _names_an_id(header) else ()
         self._classified = _names_a_classification(header)
         self._open: tuple[Reading, ...] = ()
-        if not names_a_code(header):
+        if typed:
+            self._open = (DATE, DATETIME, DATETIME_UTC, TIME)
+        elif not names_a_code(header):
             self._open = (
                 INTEGER, *self._numbers, *BOOLEANS, DATE, DATETIME, DATETIME_UTC, TIME,
             )  # fmt: skip
@@ -147,19 +150,22 @@ class TypeGuess:
 
 
 class NumberGuess:
-    """What a spreadsheet's numeric column can be: cells there are all floating point."""
+    """What a numeric column can be: a spreadsheet's cells are all floating point, JSON's are not."""
 
     def __init__(self, header: str) -> None:
         self._code = names_a_code(header)
         self._classified = _names_a_classification(header)
         self._whole = True
+        self._typed = False
         self._lowest, self._highest = float("inf"), float("-inf")
 
     def feed(self, values: pa.Array) -> None:
-        """Takes a batch of the column into account: float64, null where empty."""
+        """Takes a batch of the column into account: float64 or int64, null where empty."""
         if values.null_count == len(values):
             return
-        self._whole = self._whole and pc.all(pc.equal(values, pc.floor(values))).as_py()
+        self._typed = pa.types.is_integer(values.type)
+        if not self._typed:
+            self._whole = self._whole and pc.all(pc.equal(values, pc.floor(values))).as_py()
         bounds = pc.min_max(values).as_py()
         self._lowest = min(self._lowest, bounds["min"])
         self._highest = max(self._highest, bounds["max"])
@@ -171,6 +177,8 @@ class NumberGuess:
             return STRING
         if self._classified and self._whole:
             return STRING
+        if self._typed:
+            return INTEGER
         if not self._whole or max(-self._lowest, self._highest) >= WHOLE:
             return NUMBER_DOT
         lengths = {len(str(int(self._lowest))), len(str(int(self._highest)))}

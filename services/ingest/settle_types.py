@@ -15,14 +15,17 @@ from services.ingest.column_types import (
     DATE,
     DATETIME,
     DATETIME_UTC,
+    GEOMETRY,
     STRING,
     TIME,
+    UTC,
     Decimal,
     Reading,
     declared_reading,
     read_each,
     with_zone,
 )
+from services.ingest.geometry import GeometryColumn, Projection
 from services.ingest.header_names import NamedColumn
 from services.ingest.infer_types import NumberGuess, TypeGuess
 from services.ingest.parallel_columns import ColumnThreads, ahead
@@ -33,7 +36,8 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 # Cells that a spreadsheet types itself, numbers apart.
-_CELLS = {ARROW_TYPES[r.type]: r for r in (BOOLEANS[0], DATE, DATETIME, TIME)}
+_CELLS = {ARROW_TYPES[r.type]: r for r in (BOOLEANS[0], DATE, DATETIME, TIME, GEOMETRY)}
+_CELLS[UTC] = DATETIME_UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,12 @@ class ReadColumn:
 
     named: NamedColumn
     reading: Reading
+    geometry: GeometryColumn | None = None
 
     def read(self, raw: pa.Array) -> tuple[pa.Array, pa.Array | None]:
         """`raw` (text, or cells) as values, null where one does not fit, and which those are."""
+        if self.geometry is not None:
+            return self.geometry.read(raw)
         if pa.types.is_string(raw.type):
             return read_each(self.reading, raw)
         return self._of_cells(raw)
@@ -55,14 +62,19 @@ class ReadColumn:
 
     def _of_cells(self, cells: pa.Array) -> tuple[pa.Array, pa.Array | None]:
         arrow = self.reading.arrow
-        if cells.type == arrow or cells.null_count == len(cells):
-            return cells.cast(arrow), None
+        if cells.type == arrow:
+            return cells, None
+        if cells.null_count == len(cells):
+            return pa.nulls(len(cells), arrow), None
         if pa.types.is_floating(cells.type) and pa.types.is_integer(arrow):
             whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), WHOLE))
             return _kept(cells, whole, arrow)
         if pa.types.is_timestamp(cells.type) and pa.types.is_date(arrow):
             midnight = pc.equal(pc.floor_temporal(cells, unit="day"), cells)
             return _kept(cells, midnight, arrow)
+        if pa.types.is_integer(cells.type) and pa.types.is_floating(arrow):
+            whole = pc.less(pc.abs(cells.cast(arrow)), WHOLE)
+            return _kept(cells, whole, arrow)
         if pa.types.is_date(cells.type) and arrow == ARROW_TYPES["datetime"]:
             return cells.cast(arrow), None
         return read_each(self.reading, text_of(cells))
@@ -87,6 +99,7 @@ def settle_types(
     named: Sequence[NamedColumn],
     decimal: Decimal | None,
     columns: ColumnThreads,
+    positions: int,
 ) -> SettledTypes:
     """Every named column with its reading; columns without name and content are left out.
 
@@ -99,9 +112,9 @@ def settle_types(
         for c in named
         if c.field is not None and c.field.type == "datetime" and not _has_format(c.field)
     }
-    guesses = {c.position: _Guess(c.name, decimal) for c in named if c.field is None}
-    positions = {column.position for column in named}
-    nameless = [at for at in range(1, len(table.headers) + 1) if at not in positions]
+    guesses = {c.position: _Guess(c.name, decimal, table.typed) for c in named if c.field is None}
+    places = {column.position for column in named}
+    nameless = [at for at in range(1, len(table.headers) + 1) if at not in places]
     filled: set[int] = set()
     if guesses or moments or nameless:
         watched: list[tuple[int, _Guess | _FirstMoment]] = [*guesses.items(), *moments.items()]
@@ -116,10 +129,21 @@ def settle_types(
         **declared,
         **{at: with_zone(declared[at]) for at, moment in moments.items() if moment.zoned},
     }
+    projection = Projection(table.crs) if GEOMETRY in readings.values() else None
+    read = []
+    for column in named:
+        reading = readings[column.position]
+        shape = projection and reading is GEOMETRY
+        geometry = GeometryColumn(projection, positions) if projection and shape else None
+        read.append(ReadColumn(column, reading, geometry))
+    rough = projection is not None and not projection.exact
     return SettledTypes(
-        tuple(ReadColumn(column, readings[column.position]) for column in named),
+        tuple(read),
         {at: guess.reading for at, guess in guesses.items() if guess.plain},
-        tuple(Reason(code="column_empty", position=at) for at in nameless),
+        (
+            *(Reason(code="column_empty", position=at) for at in nameless),
+            *([Reason(code="crs_approximate")] if rough else []),
+        ),
     )
 
 
@@ -150,6 +174,8 @@ class _FirstMoment:
             first = raw.drop_null().slice(0, 1)
             if len(first):
                 self.zoned = DATETIME_UTC.read(first) is not None
+        elif self.zoned is None and raw.type == UTC:
+            self.zoned = True
 
 
 def _feed(work: tuple[_Guess | _FirstMoment, pa.Array]) -> None:
@@ -160,8 +186,8 @@ def _feed(work: tuple[_Guess | _FirstMoment, pa.Array]) -> None:
 class _Guess:
     """A column whose type nobody declares: text by what it says, cells by what they are."""
 
-    def __init__(self, header: str, decimal: Decimal | None) -> None:
-        self._text = TypeGuess(header, decimal)
+    def __init__(self, header: str, decimal: Decimal | None, typed: bool) -> None:
+        self._text = TypeGuess(header, decimal, typed=typed)
         self._number = NumberGuess(header)
         self._kind = pa.null()
 
@@ -170,7 +196,7 @@ class _Guess:
             self._kind = raw.type
         if pa.types.is_string(raw.type):
             self._text.feed(raw)
-        elif pa.types.is_floating(raw.type):
+        elif pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type):
             self._number.feed(raw)
 
     @property
@@ -181,4 +207,6 @@ class _Guess:
     def reading(self) -> Reading:
         if pa.types.is_null(self._kind) or pa.types.is_string(self._kind):
             return self._text.reading
-        return self._number.reading if pa.types.is_floating(self._kind) else _CELLS[self._kind]
+        if pa.types.is_floating(self._kind) or pa.types.is_integer(self._kind):
+            return self._number.reading
+        return _CELLS[self._kind]

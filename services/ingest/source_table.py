@@ -23,7 +23,8 @@ class Batch:
     """Some rows, in source order.
 
     `ordinals` number the rows as they stand in the source, from 0 after the header, dropped rows
-    counted. `columns` are text as written (CSV) or cells by their type (XLSX); empty is null.
+    counted. `columns` are text as written (CSV) or cells by their type (the others), geometries as
+    well-known binary; empty is null.
     """
 
     ordinals: Ordinals
@@ -39,7 +40,7 @@ class SourceFacts:
     """How the source was read, for the quality report. Never a name or a value."""
 
     format: str
-    header_line: int
+    header_line: int | None = None
     encoding: str | None = None
     delimiter: str | None = None
     sheet: int | None = None
@@ -47,19 +48,32 @@ class SourceFacts:
 
 @dataclass(slots=True)
 class Dropped:
-    """Rows that are no rows: wholly empty ones, and the header written again."""
+    """Rows that are no rows: wholly empty ones, the header written again, the line of totals."""
 
     empty: int = 0
     header: int = 0
+    totals: int = 0
 
 
 class SourceTable(Protocol):
-    """What `csv_to_table` and `xlsx_to_table` give."""
+    """What the readers of each format give.
 
-    headers: tuple[str, ...]
-    facts: SourceFacts
-    warnings: tuple[Reason, ...]
-    dropped: Dropped
+    `typed` says that the format has numbers of its own, so that a text is no number; `crs` names
+    the reference system of its geometries, None for WGS 84 (longitude first).
+    """
+
+    @property
+    def headers(self) -> tuple[str, ...]: ...
+    @property
+    def facts(self) -> SourceFacts: ...
+    @property
+    def warnings(self) -> tuple[Reason, ...]: ...
+    @property
+    def dropped(self) -> Dropped: ...
+    @property
+    def typed(self) -> bool: ...
+    @property
+    def crs(self) -> str | None: ...
 
     def batches(self, plain: Mapping[int, Reading] = NO_HINTS) -> Iterator[Batch]:
         """All rows from the first on, at each call. Raises Quarantined when they cannot be read.

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.ingest.column_types import Reading
+from services.ingest.column_types import GEOMETRY, Reading
 from services.ingest.findings import Findings
+from services.ingest.geometry import are_valid
 from services.ingest.header_names import NamedColumn
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import Ordinals
@@ -43,6 +44,9 @@ class _Rule:
     limit: int | None = None
 
 
+_VALID = _Rule("geometry_invalid", None, lambda v, _: pc.invert(are_valid(v)))
+
+
 class TableRules:
     """The schema's rules over the columns that are there. Feed batches, then ask for the rest.
 
@@ -60,6 +64,9 @@ class TableRules:
             (at, _rules(column, column.field, reading))
             for at, (column, reading) in enumerate(columns)
             if column.field is not None
+        ]
+        self._rules += [
+            (at, [_VALID]) for at, (_, reading) in enumerate(columns) if reading is GEOMETRY
         ]
         self._unique = {
             at: UniqueValues(limits.unique_rows)

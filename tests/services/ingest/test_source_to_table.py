@@ -280,7 +280,6 @@ def test_headers_are_met_without_case(tmp_path: Path) -> None:
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
         b"\x1f\x8b\x08\0\0\0\0\0",
         b"PAR1" + b"\0" * 100,
-        b'[{"id": 1}]',
         b"PK\x03\x04" + b"\0" * 100,
     ],
 )

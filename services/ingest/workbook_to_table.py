@@ -1,8 +1,9 @@
-"""Reads one sheet of an XLSX workbook (ECMA-376) as columns of cells by their own type.
+"""Reads one sheet of a workbook (XLSX, ECMA-376; ODS; legacy XLS) as columns of cells by their type.
 
-The archive is checked first (`check_archive`). Formulas give their cached values; hidden sheets,
-comments, links and document properties are never read. A sheet lies in memory as a whole: its
-extent is bounded (`ReadLimits.sheet_cells`), its lines are rows of the sheet.
+An archive is checked first (`check_archive`); both epochs of Excel are read as meant. Formulas give
+their cached values; hidden sheets, comments, links and document properties are never read. A sheet
+lies in memory as a whole: its extent is bounded (`ReadLimits.sheet_cells`), its lines are rows of
+the sheet.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import pyarrow as pa
 import python_calamine as calamine
 
 from services.ingest.cell_text import Cell, as_text, text_of
-from services.ingest.check_archive import check_archive
+from services.ingest.check_archive import NO_ARCHIVE, check_archive
 from services.ingest.column_types import ARROW_TYPES, Reading
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
-from shared.card_parts import Source
+from shared.card_parts import Source, SourceFormat
 from shared.failures import Quarantined
 from shared.messages import Reason
 
@@ -39,7 +40,7 @@ _ARROW: dict[type, pa.DataType] = {
 }
 
 
-class XlsxTable:
+class WorkbookTable:
     """One sheet, its header found. See `SourceTable`.
 
     Raises Quarantined: reasons of `check_archive`, `encrypted`, `workbook_unreadable`,
@@ -47,17 +48,30 @@ class XlsxTable:
     `checked_headers`.
     """
 
+    crs: str | None = None
+    # Everything is a number or a text in some sheets: what a column of texts says is looked at.
+    typed = False
+
     def __init__(
-        self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
+        self,
+        source: Path,
+        format_: SourceFormat,
+        told: Source,
+        declared: Sequence[str],
+        limits: ReadLimits,
     ) -> None:
-        checked = check_archive(source, limits)
+        checked = NO_ARCHIVE if format_ == "xls" else check_archive(source, limits)
+        if format_ == "xls" and source.stat().st_size > limits.archive_bytes:
+            raise Quarantined(
+                Reason(code="archive_too_large", limit=limits.archive_bytes, detail="packed")
+            )
         index, sheet, hidden = _sheet(source, told.sheet, limits)
         merged = _merged(sheet)
         rows: Iterator[list[Cell]] = sheet.iter_rows()
         head = list(islice(rows, 2 * HEADER_ROWS))
         top, header_rows, names = _header(head, merged, told.header, declared)
         self.headers = checked_headers(names, declared)
-        self.facts = SourceFacts(format="xlsx", header_line=top + 1, sheet=index)
+        self.facts = SourceFacts(format=format_, header_line=top + 1, sheet=index)
         counts = {
             "cell_errors": checked.error_cells,
             "external_links": checked.external_links,
@@ -154,7 +168,8 @@ def _header(
         top = told - 1 if told <= len(texts) else None
     else:
         shown = [at for at, row in enumerate(texts) if any(cell.strip() for cell in row)]
-        found = find_header([texts[at] for at in shown], declared)
+        spread = _spread(texts, merged)
+        found = find_header([spread[at] for at in shown], declared)
         top = None if found is None else shown[found]
     if top is None:
         raise Quarantined(Reason(code="header_missing", line=told))
@@ -171,6 +186,18 @@ def _header(
         parts = [clean_name(row[column]) for row in texts[top : bottom + 1]]
         names.append(" ".join(dict.fromkeys(part for part in parts if part)))
     return top, bottom - top + 1, names
+
+
+def _spread(texts: list[list[str]], merged: Ranges) -> list[list[str]]:
+    """The rows with what stands over several columns written in each of them; not a title, which
+    stands over all."""
+    rows = [list(row) for row in texts]
+    for (row, first), (_, last) in merged.items():
+        if row < len(rows) and first >= 0 and last - first + 1 < len(rows[row]):
+            rows[row][first : last + 1] = [rows[row][first]] * (
+                min(last + 1, len(rows[row])) - first
+            )
+    return rows
 
 
 def _header_end(texts: list[list[str]], top: int, merged: Ranges) -> int:

@@ -1,0 +1,119 @@
+"""Reads JSON, NDJSON and GeoJSON (RFC 7946) as columns.
+
+An object within a row becomes columns `outer.inner`; a list becomes JSON text in one cell. A GeoJSON
+feature's properties are its columns, its geometry the column `geometry`, as well-known binary.
+Texts stay texts, dates and times apart: JSON has numbers of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from services.ingest.column_types import Reading
+from services.ingest.geometry import geometry_of_json, old_crs
+from services.ingest.header_names import checked_headers
+from services.ingest.json_rows import JsonRows, Object, json_lines
+from services.ingest.read_limits import ReadLimits
+from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
+from services.ingest.staged_rows import Scalar, StagedRows
+from shared.card_parts import Source, SourceFormat
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+GEOMETRY = "geometry"
+
+
+class JsonTable:
+    """See `SourceTable`. Lines are those of NDJSON; else the row's rank.
+
+    Raises Quarantined: those of `JsonRows`, `too_many_columns`, `no_rows`, `format_mismatch` where
+    the card says GeoJSON and there is no feature, those of `checked_headers`.
+    """
+
+    typed = True
+
+    def __init__(
+        self,
+        source: Path,
+        format_: SourceFormat,
+        told: Source,
+        declared: Sequence[str],
+        limits: ReadLimits,
+        work: Path,
+    ) -> None:
+        lined = format_ == "ndjson"
+        rows = JsonRows(source, told.rows, limits, features=format_ == "geojson")
+        self._staged = StagedRows(work / "rows.arrows", limits)
+        self._lines = array("q") if lined else None
+        features = 0
+        for row, line in json_lines(source, limits) if lined else rows:
+            feature = row.get("type") == "Feature" and "geometry" in row
+            features += feature
+            self._staged.add(_feature(row) if feature else _flat(row))
+            if self._lines is not None:
+                self._lines.append(line)
+        self._staged.close()
+        if told.format == "geojson" and not features:
+            raise Quarantined(Reason(code="format_mismatch", expected="geojson", found=format_))
+        if not self._staged.headers:
+            raise Quarantined(Reason(code="no_rows", detail="empty_list"))
+        self.headers = checked_headers(self._staged.headers, declared)
+        self.facts = SourceFacts(format="geojson" if features else format_)
+        self.crs = told.crs or old_crs(rows.crs)
+        self.warnings: tuple[Reason, ...] = ()
+        self.dropped = Dropped()
+
+    def batches(
+        self,
+        plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
+    ) -> Iterator[Batch]:
+        """All rows from the first on; each column of one type throughout."""
+        sieve = RowSieve(self.headers)
+        self.dropped = sieve.dropped
+        first = 0
+        for chunk in self._staged.batches():
+            yield sieve.sift(first, chunk.columns, chunk.num_rows)
+            first += chunk.num_rows
+
+    def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
+        """Ordinal → line of NDJSON, else rank of the row, from 1."""
+        if self._lines is None:
+            return {ordinal: ordinal + 1 for ordinal in ordinals}
+        return {ordinal: self._lines[ordinal] for ordinal in ordinals}
+
+
+def _feature(row: Object) -> dict[str, Scalar]:
+    properties = row.get("properties")
+    found = _flat(properties) if isinstance(properties, dict) else {}
+    if GEOMETRY in found:
+        raise Quarantined(Reason(code="header_twice", detail=GEOMETRY))
+    if row.get("id") is not None and "id" not in found:
+        found["id"] = _cell(row["id"])
+    return {**found, GEOMETRY: geometry_of_json(row["geometry"])}
+
+
+def _flat(row: Object) -> dict[str, Scalar]:
+    found: dict[str, Scalar] = {}
+    _flatten(row, "", found)
+    return found
+
+
+def _flatten(row: Object, under: str, found: dict[str, Scalar]) -> None:
+    for name, value in row.items():
+        if isinstance(value, dict):
+            _flatten(value, f"{under}{name}.", found)
+        elif under + name in found:
+            raise Quarantined(Reason(code="json_key"))
+        else:
+            found[under + name] = _cell(value)
+
+
+def _cell(value: Any) -> Scalar:
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
+    scalar: Scalar = value
+    return scalar

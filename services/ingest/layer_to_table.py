@@ -1,0 +1,169 @@
+"""Reads KML, GPX, a Shapefile or a GeoPackage as columns, the geometry one of them.
+
+Of a KML file every folder is read; where there are several, a column `folder` says which. Of the
+others one layer is read: the one that the card names, or the first with data. Links are never
+followed, icons and styles never read, and of HTML in a description its text alone is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow as pa
+
+from services.ingest.column_types import Reading
+from services.ingest.gdal_layers import GEOMETRY, Layer, layers, named_for_gdal, read_layer
+from services.ingest.header_names import checked_headers, clean_name
+from services.ingest.parquet_to_table import is_bytes, plain_cells
+from services.ingest.read_limits import ReadLimits
+from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
+from services.ingest.staged_rows import Scalar, StagedRows
+from services.ingest.walk_xml import walk_xml
+from shared.card_parts import Source, SourceFormat
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+# How a map draws a place: not what the place is.
+_KML_DRAWING = frozenset({
+    "altitudeMode", "tessellate", "extrude", "visibility", "drawOrder", "icon", "snippet",
+})  # fmt: skip
+_FOLDER = "folder"
+
+
+class LayerTable:
+    """See `SourceTable`. A line is a feature's rank.
+
+    Raises Quarantined: those of `walk_xml` and `gdal_layers`, `sheet_missing`, `crs_missing`,
+    `column_unreadable`, `too_many_columns`, `no_rows`, those of `checked_headers`.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        format_: SourceFormat,
+        told: Source,
+        declared: Sequence[str],
+        limits: ReadLimits,
+        work: Path,
+    ) -> None:
+        if format_ in ("kml", "gpx"):
+            walk_xml(source, limits)
+        self._path = named_for_gdal(source, format_, work)
+        self._encoding = told.encoding
+        self.typed = format_ != "kml"
+        found = layers(self._path, told.encoding)
+        chosen = _chosen(found, told.sheet, several=format_ == "kml")
+        self._layer = chosen[0]
+        self._staged: StagedRows | None = None
+        if format_ in ("kml", "gpx"):
+            self._staged = self._stage(chosen, limits, work)
+            names: Sequence[str] = self._staged.headers
+        else:
+            names = self._layer.columns
+        if len(names) > limits.columns:
+            raise Quarantined(Reason(code="too_many_columns", limit=limits.columns))
+        self.headers = checked_headers(names, declared)
+        self.facts = SourceFacts(format=format_, sheet=found.index(self._layer) + 1)
+        self.crs = told.crs or self._layer.crs
+        if self.crs is None and GEOMETRY in names:
+            raise Quarantined(Reason(code="crs_missing"))
+        unread = sum(layer.rows > 0 for layer in found) - len(chosen)
+        self.warnings: tuple[Reason, ...] = (
+            (Reason(code="layers_unread", count=unread),) if unread else ()
+        )
+        self.dropped = Dropped()
+
+    def _stage(self, chosen: Sequence[Layer], limits: ReadLimits, work: Path) -> StagedRows:
+        staged = StagedRows(work / "rows.arrows", limits)
+        for layer in chosen:
+            for batch in read_layer(self._path, layer, self._encoding):
+                for row in batch.to_pylist():
+                    cells = {_name(name): _cell(name, cell) for name, cell in row.items()}
+                    if len(chosen) > 1:
+                        cells = {_FOLDER: layer.name, **cells}
+                    staged.add(
+                        {
+                            name: cell
+                            for name, cell in cells.items()
+                            if cell is not None and name not in _KML_DRAWING
+                        }
+                    )
+        staged.close()
+        return staged
+
+    def batches(
+        self,
+        plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
+    ) -> Iterator[Batch]:
+        """All features from the first on. Raises Quarantined: `geo_unreadable`,
+        `column_unreadable` for a column of bytes."""
+        sieve = RowSieve(self.headers)
+        self.dropped = sieve.dropped
+        first = 0
+        for batch in self._batches():
+            for at, name in enumerate(batch.schema.names, 1):
+                if name != GEOMETRY and is_bytes(batch.schema.field(at - 1).type):
+                    raise Quarantined(Reason(code="column_unreadable", position=at))
+            cells = [plain_cells(column) for column in batch.columns]
+            yield sieve.sift(first, cells, batch.num_rows)
+            first += batch.num_rows
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        if self._staged is not None:
+            return self._staged.batches()
+        return read_layer(self._path, self._layer, self._encoding)
+
+    def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
+        """Ordinal → rank, from 1."""
+        return {ordinal: ordinal + 1 for ordinal in ordinals}
+
+
+def _chosen(found: Sequence[Layer], wanted: str | None, *, several: bool) -> list[Layer]:
+    if wanted is not None:
+        found = [layer for layer in found if clean_name(layer.name) == clean_name(wanted)]
+        if not found:
+            raise Quarantined(Reason(code="sheet_missing", expected=wanted))
+    filled = [layer for layer in found if layer.rows]
+    if not filled:
+        raise Quarantined(Reason(code="no_rows", detail="empty_layer"))
+    return filled if several else filled[:1]
+
+
+def _name(name: str) -> str:
+    return "name" if name == "Name" else name
+
+
+def _cell(name: str, cell: object) -> Scalar:
+    if isinstance(cell, list | dict):
+        return str(cell)
+    scalar: Scalar = cell  # type: ignore[assignment]
+    if name == "description" and isinstance(scalar, str) and "<" in scalar:
+        return text_of_html(scalar)
+    return scalar
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+        self._silent += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in ("script", "style")))
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.words += data.split()
+
+
+def text_of_html(markup: str) -> str:
+    """What a reader sees of the markup, in one line."""
+    parser = _Text()
+    parser.feed(markup)
+    parser.close()
+    return " ".join(parser.words)

@@ -1,0 +1,160 @@
+"""Reads Parquet as columns of cells by their own type. Lists and structures become JSON text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from services.ingest.column_types import UTC, Reading
+from services.ingest.header_names import checked_headers
+from services.ingest.read_limits import ReadLimits
+from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
+from services.ingest.text_casts import WHOLE
+from shared.card_parts import Source
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+BATCH_ROWS = 20_000
+
+
+class ParquetTable:
+    """See `SourceTable`. A line is a row's rank.
+
+    Raises Quarantined: `file_damaged`, `too_many_columns`, `no_rows`, `column_unreadable` for bytes
+    that are no geometry, those of `checked_headers`.
+    """
+
+    typed = True
+
+    def __init__(
+        self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
+    ) -> None:
+        try:
+            self._file = pq.ParquetFile(source)
+            schema = self._file.schema_arrow
+        except (pa.ArrowException, OSError, ValueError):
+            raise Quarantined(Reason(code="file_damaged")) from None
+        if len(schema) > limits.columns:
+            raise Quarantined(Reason(code="too_many_columns", limit=limits.columns))
+        if not self._file.metadata.num_rows:
+            raise Quarantined(Reason(code="no_rows", detail="empty_table"))
+        self._limits = limits
+        self._geometries, crs = _geometries(schema)
+        self.headers = checked_headers(schema.names, declared)
+        self.facts = SourceFacts(format="parquet")
+        self.crs = told.crs or crs
+        self.warnings: tuple[Reason, ...] = ()
+        self.dropped = Dropped()
+        for at, column in enumerate(schema, 1):
+            if is_bytes(column.type) and column.name not in self._geometries:
+                raise Quarantined(Reason(code="column_unreadable", position=at))
+
+    def batches(
+        self,
+        plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
+    ) -> Iterator[Batch]:
+        """All rows from the first on. Raises Quarantined: `file_damaged`, `cell_too_large`,
+        `number_too_long` where float64 or int64 would not keep every digit."""
+        sieve = RowSieve(self.headers)
+        self.dropped = sieve.dropped
+        first = 0
+        try:
+            for batch in self._file.iter_batches(BATCH_ROWS):
+                batch.validate(full=True)
+                cells = [plain_cells(column) for column in batch.columns]
+                self._check_lengths(cells)
+                yield sieve.sift(first, cells, batch.num_rows)
+                first += batch.num_rows
+        except (pa.ArrowException, OSError):
+            raise Quarantined(Reason(code="file_damaged")) from None
+
+    def _check_lengths(self, cells: Sequence[pa.Array]) -> None:
+        limit = self._limits.field_bytes
+        for at, column in enumerate(cells, 1):
+            if pa.types.is_string(column.type) and column.nbytes > limit:
+                lengths = pc.binary_length(column)
+                if (pc.max(lengths).as_py() or 0) > limit:
+                    raise Quarantined(Reason(code="cell_too_large", position=at, limit=limit))
+
+    def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
+        """Ordinal → rank, from 1."""
+        return {ordinal: ordinal + 1 for ordinal in ordinals}
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    kinds = ("is_binary", "is_large_binary", "is_binary_view", "is_fixed_size_binary")
+    return any(getattr(pa.types, name)(kind) for name in kinds)
+
+
+def _geometries(schema: pa.Schema) -> tuple[frozenset[str], str | None]:
+    """Columns that the file's GeoParquet metadata name, and the reference system of the primary."""
+    written = (schema.metadata or {}).get(b"geo")
+    if written is None:
+        return frozenset(), None
+    try:
+        geo = json.loads(written)
+        columns: dict[str, Any] = geo["columns"]
+        named = {name for name, c in columns.items() if c.get("encoding") == "WKB"}
+        crs = columns.get(geo["primary_column"], {}).get("crs")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Quarantined(Reason(code="file_damaged", detail="geo")) from None
+    return frozenset(named), None if crs is None else json.dumps(crs)
+
+
+def plain_cells(column: pa.Array) -> pa.Array:
+    """A column in one of the types that go on: text, int64, float64, booleans, moments, bytes."""
+    kind = column.type
+    if isinstance(column, pa.ExtensionArray):
+        return plain_cells(column.storage)
+    if pa.types.is_dictionary(kind):
+        return plain_cells(column.dictionary_decode())
+    if pa.types.is_integer(kind):
+        return _whole(column)
+    if pa.types.is_decimal(kind):
+        return _decimal(column)
+    if pa.types.is_floating(kind):
+        # NaN is how programs without null write it.
+        numbers = column.cast(pa.float64())
+        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    if pa.types.is_timestamp(kind):
+        return column.cast(UTC if kind.tz else pa.timestamp("us"), safe=False)
+    for fits, wanted in (
+        (pa.types.is_large_string, pa.string()),
+        (pa.types.is_string_view, pa.string()),
+        (pa.types.is_large_binary, pa.binary()),
+        (pa.types.is_binary_view, pa.binary()),
+        (pa.types.is_fixed_size_binary, pa.binary()),
+        (pa.types.is_date, pa.date32()),
+        (pa.types.is_time, pa.time32("ms")),
+    ):
+        if fits(kind):
+            return column.cast(wanted, safe=False)
+    if pa.types.is_nested(kind) or pa.types.is_duration(kind):
+        return pa.array([_json(cell) for cell in column.to_pylist()], pa.string())
+    return column
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        raise Quarantined(Reason(code="number_too_long")) from None
+
+
+def _decimal(column: pa.Array) -> pa.Array:
+    numbers = column.cast(pa.float64())
+    if numbers.null_count < len(column) and pc.max(pc.abs(numbers)).as_py() >= WHOLE:
+        raise Quarantined(Reason(code="number_too_long"))
+    return numbers
+
+
+def _json(cell: object) -> str | None:
+    if cell is None:
+        return None
+    return json.dumps(cell, ensure_ascii=False, separators=(",", ":"), default=str)
