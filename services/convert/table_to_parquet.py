@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from services.convert.release_facts import ReleaseFacts
+from services.convert.safe_table import Batch
 from services.convert.written_file import CountingWriter
-from shared.card import Card
-from shared.strategy import LICENCES
 
 ROW_GROUP = 100_000
 # Level 9 of 22: beyond it files hardly shrink and writing slows several times.
@@ -17,18 +17,10 @@ LEVEL = 9
 class ParquetWriter:
     """Writes batches as row groups."""
 
-    def __init__(self, out: CountingWriter, schema: pa.Schema, card: Card, release: str) -> None:
+    def __init__(self, out: CountingWriter, schema: pa.Schema, facts: ReleaseFacts) -> None:
         self._out = out
-        licence, address = LICENCES[card.licence or "lov2"]
         # In the file's own metadata: pyarrow leaves a schema's out when it does not store the schema.
-        self._facts = {
-            "attribution": card.attribution or "",
-            "dataset": card.dataset,
-            "licence": licence,
-            "licence_url": address,
-            "release": release,
-            "title": card.title["fr"],
-        }
+        self._facts = facts.pairs()
         self._writer = pq.ParquetWriter(
             pa.PythonFile(out, mode="w"),
             schema,
@@ -38,8 +30,10 @@ class ParquetWriter:
             store_schema=False,
         )
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        table = pa.Table.from_batches([batch.replace_schema_metadata(None)])
+    def write(self, batch: Batch) -> None:
+        if not batch.arrow.num_rows:
+            return
+        table = pa.Table.from_batches([batch.arrow])
         self._writer.write_table(table, row_group_size=ROW_GROUP)
 
     def close(self) -> None:
