@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from services.convert.datapackage import make_datapackage
-from services.convert.open_writers import FormatJob, open_job
+from services.convert.geo_extent import geo_extent
+from services.convert.open_writers import FormatJob, Order, open_job
 from services.convert.preview import ROWS, make_preview
 from services.convert.release_facts import release_facts
 from services.convert.safe_table import Batch, SafeTable
+from services.convert.sort_table import is_sorted, sort_by_key, sort_by_place
 from services.convert.written_file import WrittenFile
 from shared.card import Card, canonical_digest
 from shared.failures import Quarantined
@@ -44,12 +49,24 @@ def convert_table(table: Path, card: Card, release: str, out: Path) -> Converted
     The same table and card give the same bytes, whenever and wherever. Raises Quarantined when one
     of the card's `formats` cannot hold the table; one of its `optional_formats` is left out.
     """
-    source = SafeTable(table)
-    facts = release_facts(card, release)
+    source = SafeTable(table, card)
+    extent = geo_extent(source) if source.geometries else None
+    order = Order(source, card, release_facts(card, release), extent)
     wanted = tuple(dict.fromkeys((*(card.formats or ()), *(card.optional_formats or ()))))
-    jobs = [open_job(form, source, card, facts, out) for form in wanted]
-    guarded, first = _run(source, jobs)
-    files = tuple(file for job in jobs if (file := job.finish(source.rows)))
+    with tempfile.TemporaryDirectory(dir=out) as spool:
+        sorted_first = _sorted_first(wanted, order, Path(spool))
+        with ExitStack() as unfinished:
+            jobs = []
+            for form in wanted:
+                jobs.append(open_job(form, sorted_first.get(form, order), out))
+                unfinished.callback(jobs[-1].out.abandon)
+            together = [job for job in jobs if job.form not in sorted_first]
+            guarded, first = _run(source, together)
+            for job in jobs:
+                if job.form in sorted_first:
+                    _run(sorted_first[job.form].table, [job])
+            files = tuple(file for job in jobs if (file := job.finish(source.rows)))
+            unfinished.pop_all()
     refused = {job.form: job.refusal for job in jobs if job.refusal}
     if fatal := [reason for form, reason in refused.items() if form in (card.formats or ())]:
         raise Quarantined(*fatal)
@@ -63,6 +80,24 @@ def convert_table(table: Path, card: Card, release: str, out: Path) -> Converted
         guarded=guarded,
         refused=tuple(refused.values()),
     )
+
+
+def _sorted_first(wanted: Sequence[str], order: Order, spool: Path) -> dict[str, Order]:
+    """Formats that want the rows in another order → the same order with the table sorted.
+
+    Parquet by the card's key, GeoParquet along a Hilbert curve: readers then skip row groups.
+    """
+    table, card, extent = order.table, order.card, order.extent
+    found: dict[str, Order] = {}
+    key = card.table_schema.primary_key if card.table_schema else ()
+    keyed = bool(key) and set(key) <= set(table.schema.names)
+    if "parquet" in wanted and keyed and not is_sorted(table, key):
+        made = sort_by_key(table, key, card, spool / "by_key.parquet")
+        found["parquet"] = replace(order, table=made)
+    if "geoparquet" in wanted and extent and (extent.hilbert[1:] < extent.hilbert[:-1]).any():
+        made = sort_by_place(table, extent.hilbert, card, spool / "by_place.parquet")
+        found["geoparquet"] = replace(order, table=made)
+    return found
 
 
 def _run(source: SafeTable, jobs: list[FormatJob]) -> tuple[dict[str, int], pl.DataFrame]:
@@ -87,8 +122,8 @@ def _run(source: SafeTable, jobs: list[FormatJob]) -> tuple[dict[str, int], pl.D
 
 def _longer(first: pl.DataFrame | None, batch: Batch) -> pl.DataFrame:
     if first is None:
-        return batch.frame.head(ROWS)
-    return first if len(first) >= ROWS else first.vstack(batch.frame.head(ROWS - len(first)))
+        return batch.cells.head(ROWS)
+    return first if len(first) >= ROWS else first.vstack(batch.cells.head(ROWS - len(first)))
 
 
 def _small(path: Path, content: bytes) -> WrittenFile:

@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import Protocol
 
 from services.convert.dictionary_rows import dictionary_rows
-from services.convert.refusal import FormatRefused
+from services.convert.geo_extent import GeoExtent
+from services.convert.refusal import FormatRefused, refused
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch, SafeTable
 from services.convert.table_to_csv import CsvWriter
+from services.convert.table_to_geojson import GeojsonWriter
+from services.convert.table_to_gpkg import GpkgWriter
 from services.convert.table_to_json import JsonWriter, NdjsonWriter
+from services.convert.table_to_kml import KmlWriter, KmzWriter
 from services.convert.table_to_ods import OdsWriter
+from services.convert.table_to_osm import OsmWriter
 from services.convert.table_to_parquet import ParquetWriter
+from services.convert.table_to_pmtiles import PmtilesWriter
 from services.convert.table_to_xlsx import XlsxWriter
 from services.convert.written_file import CountingWriter, WrittenFile
 from shared.card import Card
-from shared.formats import file_name
+from shared.formats import FORMATS, file_name
 from shared.messages import Reason
 
 
@@ -61,20 +67,32 @@ class FormatJob:
         self.out.abandon()
 
 
-def open_job(form: str, table: SafeTable, card: Card, facts: ReleaseFacts, out: Path) -> FormatJob:
+@dataclass(frozen=True)
+class Order:
+    """What a writer is told: the table as it is to be read, and what was found out about it."""
+
+    table: SafeTable
+    card: Card
+    facts: ReleaseFacts
+    extent: GeoExtent | None
+
+
+def open_job(form: str, order: Order, out: Path) -> FormatJob:
     """Starts a format's file in the folder `out`."""
-    path = out / file_name(card.dataset, form)
+    path = out / file_name(order.card.dataset, form)
     job = FormatJob(form, path, None, CountingWriter(path))
     try:
-        job.writer = _writer(form, job.out, table, card, facts)
+        if FORMATS[form].spatial:
+            job.writer = _spatial_writer(form, job.out, order)
+        else:
+            job.writer = _plain_writer(form, job.out, order)
     except FormatRefused as refusal:
         job.refuse(refusal)
     return job
 
 
-def _writer(
-    form: str, out: CountingWriter, table: SafeTable, card: Card, facts: ReleaseFacts
-) -> Writer:
+def _plain_writer(form: str, out: CountingWriter, order: Order) -> Writer:
+    table, card, facts = order.table, order.card, order.facts
     match form:
         case "csv":
             return CsvWriter(out, table.schema.names, card.csv_delimiter or ",")
@@ -85,9 +103,35 @@ def _writer(
         case "ndjson":
             return NdjsonWriter(out)
         case "parquet":
-            return ParquetWriter(out, table.schema, facts)
+            return ParquetWriter(
+                out, table.schema, facts, geometries=table.geometries, extent=order.extent
+            )
         case "xlsx":
             return XlsxWriter(out, table, facts, dictionary_rows(card, table.types))
         case "ods":
             return OdsWriter(out, table, facts, dictionary_rows(card, table.types))
+    raise ValueError(f"no writer for {form}")
+
+
+def _spatial_writer(form: str, out: CountingWriter, order: Order) -> Writer:
+    table, facts, extent = order.table, order.facts, order.extent
+    if extent is None or extent.bounds is None:
+        raise refused(form, "no_geometry")
+    match form:
+        case "geojson":
+            return GeojsonWriter(out, facts)
+        case "kml":
+            return KmlWriter(out, table, facts)
+        case "kmz":
+            return KmzWriter(out, table, facts)
+        case "geoparquet":
+            return ParquetWriter(
+                out, table.schema, facts, geometries=table.geometries, extent=extent, boxes=True
+            )
+        case "gpkg":
+            return GpkgWriter(out, table, extent, facts)
+        case "pmtiles":
+            return PmtilesWriter(out, extent, facts)
+        case "osm":
+            return OsmWriter(out, extent, facts)
     raise ValueError(f"no writer for {form}")

@@ -8,7 +8,10 @@ from shared.formats import FORMATS
 from shared.messages import Reason
 
 # Each is a code `format_…` of `shared/texts/convert.toml`.
-Why = Literal["too_many_rows", "too_many_columns", "cell_too_long", "control_characters"]
+Why = Literal[
+    "too_many_rows", "too_many_columns", "too_many_points", "cell_too_long", "control_characters",
+    "no_geometry", "geometry_kind", "tool_failed",
+]  # fmt: skip
 
 
 class FormatRefused(Exception):
