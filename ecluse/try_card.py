@@ -16,6 +16,7 @@ from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared.card import Card
 from shared.events import Stage
 from shared.failures import Quarantined
+from shared.formats import file_name
 from shared.ids import release_id
 from shared.messages import Language, Reason
 
@@ -65,7 +66,8 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
 
     Raises ValueError if that would overwrite one of the files `kept`; OSError.
     """
-    names = {f"{card.dataset}.{form}" for form in card.formats or ()} | set(WRITTEN)
+    wanted = (*(card.formats or ()), *(card.optional_formats or ()))
+    names = {file_name(card.dataset, form) for form in wanted} | set(WRITTEN)
     written = [out / name for name in sorted(names)]
     if {path.resolve() for path in written} & {path.resolve() for path in kept}:
         raise ValueError("the trial would write over its own input: name another folder in --out")
@@ -104,7 +106,9 @@ def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path) -> None:
     made = work / "files"
     made.mkdir()
     converted = convert_table(work / "safe.parquet", card, release, made)
-    trial.stage = None
+    # Formats left out stop nothing, and are told.
+    trial.reasons = converted.refused
+    trial.stage = "convert" if converted.refused else None
     for file in (*converted.files, converted.datapackage, converted.preview):
         shutil.copyfile(file.path, out / file.name)
     trial.files = [

@@ -38,8 +38,9 @@ from shared.card_parts import (
     Theme,
     Translated,
 )
+from shared.formats import Format
 from shared.ids import DatasetId, Digest
-from shared.strategy import Format, Licence, Strategy
+from shared.strategy import Delimiter, Licence, Strategy
 
 SHAPING: JsonDict = {"shaping": True}
 WRITTEN_METADATA = (
@@ -85,6 +86,8 @@ class Card(Part):
     signature: Signature | None = None
     quality: Quality = Field(default=Quality(), json_schema_extra=SHAPING)
     formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
+    optional_formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
+    csv_delimiter: Delimiter | None = Field(default=None, json_schema_extra=SHAPING)
     portals: tuple[Portal, ...] | None = None
     approval: Approval = Approval()
     news: News = News()
@@ -102,9 +105,13 @@ class Card(Part):
                 "legal_notes",
                 "attribution",
                 "frequency",
+                "csv_delimiter",
             )
             if getattr(self, name) is None
         }
+        if self.optional_formats is None and self.formats is None:
+            # A card that names its formats gets these and no others.
+            filled["optional_formats"] = strategy.optional_formats
         if self.portals is None:
             filled["portals"] = tuple(HarvestedPortal(name=p, by="api") for p in strategy.portals)
         filled["approval"] = self.approval.model_copy(

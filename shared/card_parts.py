@@ -209,6 +209,7 @@ class ColumnText(Part):
     title: Translated | None = None
     description: Translated | None = None
     unit: str | None = None
+    codes: dict[str, Translated] = Field(default={}, description="value → what it means")
 
 
 class ColumnRule(Part):

@@ -234,6 +234,9 @@ class DatasetConverted(Passage):
     preview: FileRef
     rows: int = Field(ge=0)
     columns: Digest = Field(description="fingerprint of the published columns: names and types")
+    refused: tuple[Reason, ...] = Field(
+        default=(), description="optional formats that cannot hold the table, and why"
+    )
     policy: Digest
 
 

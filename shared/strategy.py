@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.formats import Format
 from shared.ids import DatasetId
 
 Licence = Literal["lov2", "odbl"]
-Format = Literal["csv", "json", "parquet"]
+Delimiter = Literal[",", ";"]
 Role = Literal["person", "automatic"]
 
 LICENCES: dict[str, tuple[str, str]] = {
@@ -35,6 +36,11 @@ class Strategy(BaseModel):
         default=("csv", "json", "parquet"),
         description="formats that every dataset comes in",
     )
+    optional_formats: tuple[Format, ...] = Field(
+        default=("xlsx",),
+        description="formats as well, where they can hold the data, if the card names none",
+    )
+    csv_delimiter: Delimiter = Field(default=",", description="between the cells of a CSV file")
     portals: tuple[str, ...] = Field(default=("own",), description="portals by default")
     first: Role = Field(
         default="person",

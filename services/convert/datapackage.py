@@ -77,28 +77,30 @@ def _resource(
         "$schema": RESOURCE,
         "name": f"{card.dataset}-{file.format}",
         "path": file.name,
-        "format": file.format,
+        # The standard's word for text with tabs, whatever the file is called.
+        "format": "tsv" if file.format == "txt" else file.format,
         "mediatype": file.media_type,
         "bytes": file.bytes,
         "hash": f"sha256:{file.sha256}",
         "rowCount": file.rows,
     }
-    if file.format == "csv":
+    cells = dict(sorted(guarded.items()))
+    if file.format in ("csv", "txt"):
         headers = guarded_headers(types)
+        delimiter = "\t" if file.format == "txt" else card.csv_delimiter or ","
         resource |= {
             "type": "table",
             "encoding": "utf-8",
-            "dialect": {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"'},
+            "dialect": {"delimiter": delimiter, "lineTerminator": "\r\n", "quoteChar": '"'},
             "schema": {
                 "fields": [_field(name, headers[name], kind, card) for name, kind in types.items()],
                 "missingValues": [""],
             },
         }
         if guarded:
-            resource["formulaGuard"] = {
-                "prefix": "'",
-                "cells": dict(sorted(guarded.items())),
-            }
+            resource["formulaGuard"] = {"prefix": "'", "cells": cells}
+    if file.format in ("xlsx", "ods") and guarded:
+        resource["formulaGuard"] = {"cellType": "string", "cells": cells}
     return resource
 
 
@@ -113,4 +115,8 @@ def _field(name: str, header: str, kind: str, card: Card) -> dict[str, Any]:
         field["description"] = said.description["fr"]
     if said and said.unit:
         field["unit"] = said.unit
+    if said and said.codes:
+        field["categories"] = [
+            {"value": code, "label": meaning["fr"]} for code, meaning in said.codes.items()
+        ]
     return field

@@ -13,6 +13,7 @@ from shared.card import Card
 from shared.events import DatasetAnonymized, DatasetConverted, FileRef, Model
 from shared.ids import Digest
 from shared.manifest import made_once
+from shared.messages import Reason
 from shared.pinned_card import read_pinned
 from shared.settings import Settings
 from shared.storage import Store
@@ -36,6 +37,7 @@ class ConvertManifest(Model):
     preview: FileRef
     rows: int
     columns: Digest
+    refused: tuple[Reason, ...] = ()
 
 
 async def on_anonymized(event: DatasetAnonymized, room: Room) -> DatasetConverted:
@@ -77,4 +79,5 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
             preview=await stage(made.preview),
             rows=made.rows,
             columns=made.columns,
+            refused=made.refused,
         )

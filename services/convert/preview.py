@@ -6,7 +6,7 @@ import json
 
 import polars as pl
 
-from services.convert.table_to_csv import finite
+from services.convert.cell_values import finite
 from shared.card import Card
 
 ROWS = 100

@@ -7,11 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-MEDIA_TYPES = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "parquet": "application/vnd.apache.parquet",
-}
+from shared.formats import FORMATS
 
 
 @dataclass(frozen=True)
@@ -35,12 +31,15 @@ class CountingWriter(io.RawIOBase):
         self.bytes = 0
         self._digest = hashlib.sha256()
         self._file = path.open("wb")
+        self._abandoned = False
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: object) -> int:
         view = memoryview(data)  # type: ignore[arg-type]  # any buffer: bytes, pyarrow's, polars'
+        if self._abandoned:
+            return view.nbytes
         self._digest.update(view)
         self.bytes += view.nbytes
         self._file.write(view)
@@ -54,12 +53,18 @@ class CountingWriter(io.RawIOBase):
             self._file.close()
         super().close()
 
+    def abandon(self) -> None:
+        """Deletes the file; what a ZIP writer still says when it is forgotten goes nowhere."""
+        self._abandoned = True
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
     def written(self, name: str, form: str, rows: int | None) -> WrittenFile:
         """What was written, once it is closed."""
         return WrittenFile(
             name=name,
             format=form,
-            media_type=MEDIA_TYPES[form],
+            media_type=FORMATS[form].media_type,
             path=self.path,
             bytes=self.bytes,
             sha256=self._digest.hexdigest(),

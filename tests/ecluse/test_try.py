@@ -70,7 +70,7 @@ def test_the_sample_city(tmp_path: Path, name: str) -> None:
     assert told["rows"] > 0
     for column in told["columns"]:
         assert list(column) == ["name", "type"]
-    assert [file["format"] for file in told["files"]] == ["csv", "json", "parquet"]
+    assert [file["format"] for file in told["files"]] == ["csv", "json", "parquet", "xlsx"]
     for file in told["files"]:
         assert list(file) == ["format", "path", "bytes", "sha256", "rows"]
         content = Path(file["path"]).read_bytes()
@@ -78,7 +78,7 @@ def test_the_sample_city(tmp_path: Path, name: str) -> None:
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == told
     assert {path.name for path in tmp_path.iterdir()} == {
-        *(f"{name}.{form}" for form in ("csv", "json", "parquet")),
+        *(f"{name}.{form}" for form in ("csv", "json", "parquet", "xlsx")),
         *module.WRITTEN,
     }
 

@@ -16,6 +16,7 @@ from rdflib.compare import to_canonical_graph
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, XSD
 
 from services.publish.portal.catalogue import Dataset, File
+from shared.formats import FORMATS as FILE_FORMATS
 from shared.strategy import LICENCES
 
 VCARD = Namespace("http://www.w3.org/2006/vcard/ns#")
@@ -43,7 +44,6 @@ _PREFIXES: dict[str, Any] = {
     "spdx": SPDX,
     "hydra": HYDRA,
 }
-_FILE_TYPES = {"csv": "CSV", "json": "JSON", "parquet": "PARQUET"}
 
 
 def make_page(
@@ -204,8 +204,8 @@ def _distribution(
     add((address, RDF.type, URIRef("http://www.w3.org/2000/01/rdf-schema#Resource")))
     add((one, DCAT.byteSize, Literal(file.bytes, datatype=XSD.nonNegativeInteger)))
     _coded(graph, one, DCAT.mediaType, f"{IANA}{file.media_type}", DCTERMS.MediaType)
-    kind = f"{EU}file-type/{_FILE_TYPES[file.format]}"
-    _coded(graph, one, DCTERMS.format, kind, DCTERMS.MediaTypeOrExtent)
+    if code := FILE_FORMATS[file.format].file_type:
+        _coded(graph, one, DCTERMS.format, f"{EU}file-type/{code}", DCTERMS.MediaTypeOrExtent)
     licence = LICENCES[dataset.card.get("licence", "lov2")][1]
     _coded(graph, one, DCTERMS.license, licence, DCTERMS.LicenseDocument)
     add((node, DCTERMS.license, URIRef(licence)))

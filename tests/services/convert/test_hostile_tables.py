@@ -17,7 +17,7 @@ from frictionless import Package
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.convert import convert_table as module
+from services.convert import safe_table as module
 from services.convert.convert_table import ConvertedRelease, convert_table
 from services.convert.formula_guard import guarded_headers
 from shared.card import Card

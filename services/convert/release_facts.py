@@ -1,0 +1,65 @@
+"""What every file that can hold it says of its release: whose it is, under what licence, from where.
+
+No date of processing and no name of a person: the same release is the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.card import Card
+from shared.strategy import LICENCES
+
+
+@dataclass(frozen=True)
+class ReleaseFacts:
+    """The public facts that travel inside a file. `sources` are what the data were made from."""
+
+    dataset: str
+    release: str
+    title: str
+    description: str
+    attribution: str
+    licence: str
+    licence_url: str
+    producer: str
+    sources: str
+    period: str
+
+    def pairs(self) -> dict[str, str]:
+        """Name → text, sorted by name; empty ones left out."""
+        return {name: text for name, text in sorted(vars(self).items()) if text}
+
+    def sentence(self) -> str:
+        """The attribution that both licences ask for, in one French sentence."""
+        parts = [self.attribution or self.producer, f"{self.licence} ({self.licence_url})"]
+        if self.period:
+            parts.append(f"période : {self.period}")
+        if self.sources:
+            parts.append(f"d'après {self.sources}")
+        parts.append(f"version {self.release}")
+        return ", ".join(part for part in parts if part)
+
+
+def release_facts(card: Card, release: str) -> ReleaseFacts:
+    """The facts of a card and a release."""
+    licence, address = LICENCES[card.licence or "lov2"]
+    period = ""
+    if card.temporal:
+        period = f"{card.temporal.start.isoformat()}/"
+        period += card.temporal.end.isoformat() if card.temporal.end else ".."
+    return ReleaseFacts(
+        dataset=card.dataset,
+        release=release,
+        title=card.title["fr"],
+        description=card.description["fr"],
+        attribution=card.attribution or "",
+        licence=licence,
+        licence_url=address,
+        producer=card.producer.name if card.producer else "",
+        sources=" ; ".join(
+            ", ".join(part for part in (one.title, one.attribution, one.licence, one.url) if part)
+            for one in card.derived_from
+        ),
+        period=period,
+    )

@@ -1,0 +1,45 @@
+"""Tables and cards for the tests of convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.convert.convert_table import ConvertedRelease, convert_table
+from shared.card import Card
+from tests.cards import card
+
+RELEASE = "r" + "0" * 31
+
+
+def letting_out(*columns: str, **fields: object) -> Card:
+    """A card that keeps these columns."""
+    privacy = card().privacy.model_dump(mode="json", exclude_none=True)
+    body = {"schema": None, "privacy": privacy | {"columns": dict.fromkeys(columns, "keep")}}
+    return card(**(body | fields))
+
+
+def convert(
+    table: pa.Table,
+    folder: Path,
+    *optional: str,
+    layout: dict[str, Any] | None = None,
+    **fields: object,
+) -> ConvertedRelease:
+    """Converts a table in a folder into `optional` formats, and the three that always are.
+
+    `layout` says how its Parquet file is written, `fields` replaces fields of the card.
+    """
+    source, out = folder / "in.parquet", folder / "out"
+    out.mkdir(exist_ok=True)
+    pq.write_table(table, source, **(layout or {}))
+    chosen = letting_out(*table.column_names, **({"optional_formats": optional} | fields))
+    return convert_table(source, chosen, RELEASE, out)
+
+
+def file(folder: Path, suffix: str) -> Path:
+    """The release's file of a format."""
+    return folder / "out" / f"bancs.{suffix}"
