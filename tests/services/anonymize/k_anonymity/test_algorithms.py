@@ -46,7 +46,7 @@ def written(found: Combinations, made: Recoding) -> list[tuple[str | None, ...] 
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(case=cases(), asked=asked_for, by_unit=st.booleans())
 def test_no_published_row_lacks_protection(
     name: str, case: Case, asked: Protection, by_unit: bool
@@ -71,7 +71,7 @@ def test_no_published_row_lacks_protection(
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(case=cases(), k=st.integers(1, 6))
 def test_values_are_only_made_more_general(name: str, case: Case, k: int) -> None:
     """What is published of a row is the row's own value at some level, and not `*` in all columns."""
@@ -89,7 +89,7 @@ def test_values_are_only_made_more_general(name: str, case: Case, k: int) -> Non
         assert set(out) != {"*"}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     case=cases(), k=st.integers(1, 6), share=st.sampled_from([0.0, 0.1, 0.5]), by_unit=st.booleans()
 )
@@ -108,19 +108,19 @@ def test_full_domain_is_the_optimum(case: Case, k: int, share: float, by_unit: b
 
 
 def test_the_optimum_of_a_larger_table() -> None:
-    """On a thousand rows whose values hang together, pruning loses no better node."""
-    random = np.random.default_rng(11)
-    age = np.minimum(random.gamma(3, 6, 1000).astype(np.int64), 79)
-    ages = of_numbers(range(80), [5, 10, 20])
-    towns = from_rows([(f"c{n}", f"d{n // 5}", f"r{n // 10}") for n in range(30)])
-    town = np.minimum(random.poisson(age / 6), 29)
+    """On rows whose values are skewed and hang together, pruning loses no better node."""
+    random = np.random.default_rng(59)
+    age = np.minimum(random.gamma(1.2, 6, 300).astype(np.int64), 39)
+    ages = of_numbers(range(40), [5, 10, 20])
+    towns = from_rows([(f"c{n}", f"d{n // 5}", f"r{n // 10}") for n in range(20)])
+    town = np.minimum(random.poisson(age / 4), 19)
     jobs = from_rows([(f"j{n}", f"s{n // 4}") for n in range(12)])
-    job = random.integers(0, 12, 1000)
+    job = np.minimum(random.gamma(1, 2, 300).astype(np.int64), 11)
     rows = [tuple(int(v) for v in row) for row in zip(age, town, job, strict=True)]
     found = combine([age, town, job], [ages, towns, jobs])
-    for share in (0.0, 0.05):
+    for share in (0.0, 0.05, 0.3, 1.0):
         best = oracle.best_loss(
-            rows, [ages, towns, jobs], Protection(5), int(share * 1000), list(range(1000))
+            rows, [ages, towns, jobs], Protection(5), int(share * 300), list(range(300))
         )
         assert full_domain(found, Protection(5), share).loss == pytest.approx(best)
     # Finer units than a whole table's levels lose less.
