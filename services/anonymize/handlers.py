@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.anonymize.anonymize_table import anonymize_table
+from services.anonymize.pseudonym_key import pseudonym_key
 from shared import keys
 from shared.card import Card
 from shared.events import DatasetAnonymized, DatasetIngested, Model, ObjectRef
@@ -61,9 +62,10 @@ async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeMani
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
         source, out = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
         await room.store.download(event.table, source)
-        made = await room.pool.run(anonymize_table, source, card, out)
-        key = keys.table(event.dataset, event.release)
-        table = await room.store.put("safe", key, out, made.sha256)
+        key = pseudonym_key(room.settings, event.dataset, event.release)
+        made = await room.pool.run(anonymize_table, source, card, out, key)
+        place = keys.table(event.dataset, event.release)
+        table = await room.store.put("safe", place, out, made.sha256)
     report = await room.store.put_bytes(
         "reports",
         keys.report(event.dataset, event.release, "anonymize"),

@@ -108,14 +108,14 @@ def of_numbers(
 ) -> Hierarchy:
     """Numbers in ranges of these widths, each a multiple of the one before, that begin at 0.
 
-    Whole numbers read « 20-29 », others « [20;30[ ». Raises BadHierarchy.
+    Whole numbers read « 20-29 », others « [20;30[ »; all of a column alike. Raises BadHierarchy.
     """
     sizes = [Decimal(str(width)) for width in widths]
     if any(b <= a or b % a for a, b in itertools.pairwise(sizes)) or min(sizes) <= 0:
         raise BadHierarchy("each width must be a multiple of the one before")
-    whole = all(float(v).is_integer() for v in values) and all(s == int(s) for s in sizes)
+    whole = all(float(v).is_integer() for v in values)
     rows = [
-        (number_text(value), *(_range(value, size, whole=whole) for size in sizes), ANY)
+        (number_text(value), *(range_text(value, width, whole=whole) for width in widths), ANY)
         for value in values
     ]
     return from_rows(rows, null=null)
@@ -126,12 +126,14 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def _range(value: float, size: Decimal, *, whole: bool) -> str:
+def range_text(value: float, width: float, *, whole: bool) -> str:
+    """The range of that width, a multiple of it from 0, that holds the value."""
+    size = Decimal(str(width))
     low = math.floor(Decimal(str(value)) / size) * size
-    if whole:
+    if whole and size == int(size):
         return f"{int(low)}-{int(low + size) - 1}" if size > 1 else str(int(low))
     return f"[{_plain(low)};{_plain(low + size)}["
 
 
 def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f")
+    return format(value.normalize(), "f") if value else "0"
