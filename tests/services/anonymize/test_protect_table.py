@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from services.anonymize import anonymize_table as module
 from services.anonymize.anonymize_table import anonymize_table
 from services.anonymize.protect_table import ProtectedTable, protect_table
+from services.anonymize.report_html import report_html
 from services.anonymize.report_text import report_text
 from shared.card import Card
 from shared.failures import Quarantined
@@ -250,6 +252,23 @@ def test_the_report_reads_in_plain_words(
     assert str(said["k_min"]) in text
     for place in ("69123", "42218"):
         assert place not in text
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_page_says_what_the_text_says(
+    language: Any, make_card: MakeCard, write: Write, out: Path
+) -> None:
+    """Every sentence of the text is on the page, escaped; the classes' sizes are a table."""
+    card = make_card(RULES | {"<b>": "drop"}, "people", **PRIVACY)
+    made = anonymize_table(write(people() | {"<b>": ["x"] * ROWS}), card, out)
+    page = report_html(made.report, language)
+    for line in report_text(made.report, language).splitlines():
+        assert escape(line.removeprefix("- ")) in page
+    assert "<b>" not in page
+    said: Any = made.report["protection"]
+    for span, count in said["class_sizes"].items():
+        assert f"<td>{span}</td><td>{count}</td>" in page
+    assert sum(said["class_sizes"].values()) == said["classes"]
 
 
 def test_protection_alone_keeps_the_columns(make_card: MakeCard) -> None:
