@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from services.anonymize.anonymize_table import anonymize_table
+from services.anonymize.report_html import report_html
 from services.anonymize.report_text import report_text
 from services.convert.convert_table import convert_table
 from services.ingest.source_to_table import ReadLimits, source_to_table
@@ -23,7 +24,14 @@ from shared.messages import Language, Reason
 # What a machine of its own cannot know.
 NOT_CHECKED = ["earlier_releases", "linked_datasets", "approval"]
 # Beside the data, in every trial that comes so far.
-WRITTEN = ("report.json", "quality.json", "privacy.json", "datapackage.json", "preview.json")
+WRITTEN = (
+    "report.json",
+    "quality.json",
+    "privacy.json",
+    "privacy.html",
+    "datapackage.json",
+    "preview.json",
+)
 REFUSED_BY_POLICY = frozenset({"subject_needs_protection"})
 
 
@@ -126,3 +134,8 @@ def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path) -> None:
 def privacy_text(trial: Trial, language: Language) -> str:
     """What the anonymisation did, in plain words; empty when it was not reached."""
     return report_text(trial.privacy, language) if trial.privacy else ""
+
+
+def privacy_page(trial: Trial, language: Language) -> str:
+    """The same as a page."""
+    return report_html(trial.privacy, language)

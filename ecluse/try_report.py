@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ecluse.try_card import Trial, privacy_text
+from ecluse.try_card import Trial, privacy_page, privacy_text
 from shared.card import Card
 from shared.messages import Language
 
@@ -75,12 +75,14 @@ def _number(value: int, language: Language) -> str:
 
 
 def write_reports(trial: Trial, folder: Path, language: Language) -> None:
-    """`report.json` always; `quality.json` and `privacy.json` as far as the trial came."""
+    """`report.json` always; `quality.json` and `privacy.json`, `.html` as far as the trial came."""
     _write(folder / "report.json", trial.as_json(language))
     if trial.quality:
         _write(folder / "quality.json", trial.quality)
     if trial.privacy:
         _write(folder / "privacy.json", trial.privacy)
+        page = privacy_page(trial, language)
+        (folder / "privacy.html").write_text(page, encoding="utf-8")
 
 
 def _write(path: Path, content: object) -> None:

@@ -122,7 +122,21 @@ class Card(Part):
         )
         if self.quality.row_change is None:
             filled["quality"] = self.quality.model_copy(update={"row_change": strategy.row_change})
+        if self.subject in ("people", "households"):
+            filled["privacy"] = self._protected(strategy)
         return self.model_copy(update=filled)
+
+    def _protected(self, strategy: Strategy) -> Privacy:
+        """The policy with the strategy's thresholds where it has none: the signature covers them."""
+        most = self.subject == "households" or self.theme in ("SOCI", "HEAL")
+        given = self.privacy
+        thresholds = {
+            "k": strategy.k_sensitive if most else strategy.k,
+            "l": strategy.l,
+            "suppression": strategy.suppression,
+        }
+        missing = {name: n for name, n in thresholds.items() if getattr(given, name) is None}
+        return given.model_copy(update=missing)
 
     def departures_without_reason(self, strategy: Strategy) -> tuple[str, ...]:
         """Fields where this card departs from the strategy and does not say why."""
@@ -160,13 +174,22 @@ class Card(Part):
     def policy_digest(self) -> Digest:
         """SHA-256 of the policy: subject, decision, opinion, rules and accepted findings."""
         return canonical_digest(
-            {"subject": self.subject, "privacy": self.privacy.model_dump(mode="json")}
+            {
+                "subject": self.subject,
+                "privacy": self.privacy.model_dump(mode="json", exclude_none=True),
+            }
         )
 
     def schema_fingerprint(self) -> Digest:
-        """SHA-256 of the columns that the policy was decided for: names, and types if declared."""
-        types = {f.name: f.type for f in self.table_schema.fields} if self.table_schema else {}
-        return canonical_digest(sorted((name, types.get(name)) for name in self.privacy.columns))
+        """SHA-256 of the columns that the policy was decided for: names; types and code lists, if
+        declared."""
+        fields = {f.name: f for f in self.table_schema.fields} if self.table_schema else {}
+        columns: list[list[object]] = []
+        for name in sorted(self.privacy.columns):
+            field = fields.get(name)
+            codes = field.constraints.get("enum") if field else None
+            columns.append([name, field.type if field else None, *([codes] if codes else [])])
+        return canonical_digest(columns)
 
     def policy_statement(self) -> bytes:
         """What a signature signs: the dataset, its policy, and the schema it was decided for."""

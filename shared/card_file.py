@@ -125,9 +125,33 @@ def _crossed(card: Card) -> list[Problem]:
     ]
     if card.temporal and card.temporal.end and card.temporal.end < card.temporal.start:
         problems.append(Problem("temporal.to", "is before `from`"))
+    problems += _protection(card)
     decided = card.privacy.decided
     if decided and decided.until and decided.until < decided.date:
         problems.append(Problem("privacy.decided.until", "is before the decision's date"))
+    return problems
+
+
+def _protection(card: Card) -> list[Problem]:
+    """Columns that the protection of people names and the policy does not let out, or lets out."""
+    privacy, shown = card.privacy, set(card.published_columns())
+    named = {
+        "quasi_identifiers": privacy.quasi_identifiers,
+        "sensitive": privacy.sensitive or (),
+    }
+    problems = [
+        Problem(f"privacy.{field}", f"{name} is not published: name published columns only")
+        for field, names in named.items()
+        for name in names
+        if name not in shown
+    ]
+    for name in sorted(set(privacy.quasi_identifiers) & set(privacy.sensitive or ())):
+        problems.append(Problem("privacy.sensitive", f"{name} is a quasi-identifier too: choose"))
+    for name in sorted(set(privacy.hierarchies) - set(privacy.quasi_identifiers)):
+        problems.append(Problem(f"privacy.hierarchies.{name}", "is of no quasi-identifier"))
+    unit = privacy.columns.get(privacy.unit) if privacy.unit else None
+    if privacy.unit and (unit is None or unit.action != "drop"):
+        problems.append(Problem("privacy.unit", "must be a column that `columns` drops"))
     return problems
 
 

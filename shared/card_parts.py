@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.card_protection import Coarser, Protected
 from shared.ids import Digest
 from shared.strategy import Role
 
@@ -212,33 +213,69 @@ class ColumnText(Part):
     codes: dict[str, Translated] = Field(default={}, description="value → what it means")
 
 
-class ColumnRule(Part):
-    """What the policy does with one column. `keep` and `drop`; a drop names its ground."""
+Action = Literal[
+    "keep", "drop", "generalize", "round", "top_bottom", "mask", "redact", "pseudonymize", "grid"
+]
 
-    action: Literal["keep", "drop"]
+
+class ColumnRule(Part):
+    """What the policy does with one column. A drop names its ground; so do others what they need."""
+
+    action: Action
     ground: Ground | None = None
-    basis: str | None = Field(default=None, description="legal basis of keeping personal data")
+    basis: str | None = Field(
+        default=None, description="legal basis of keeping personal data, or of a pseudonym"
+    )
+    generalize: Coarser | None = Field(default=None, description="the coarser form")
+    step: float | None = Field(
+        default=None, gt=0, description="of round: to multiples of it; of grid: metres"
+    )
+    bottom: float | None = Field(default=None, description="of top_bottom: least value shown")
+    top: float | None = Field(default=None, description="of top_bottom: greatest value shown")
+    shown: int | None = Field(
+        default=None, ge=1, le=8, description="of mask: first characters that stay"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, value: object) -> object:
-        if value in ("keep", "drop"):
+        if isinstance(value, str):
             return {"action": value}
         if isinstance(value, dict) and len(value) == 1 and "action" not in value:
             (action, detail), *_ = value.items()
-            if action == "drop":
-                return {"action": "drop", "ground": detail}
             if action == "keep":
                 basis = detail.get("basis") if isinstance(detail, dict) else detail
                 return {"action": "keep", "basis": basis}
-            raise ValueError("this version knows `keep` and `drop`")
+            if action in _DETAIL:
+                return {"action": action, _DETAIL[action]: detail}
+            if action in ("top_bottom", "pseudonymize") and isinstance(detail, dict):
+                return {"action": action} | detail
+            raise ValueError(f"this version knows {_KNOWN}")
         return value
 
     @model_validator(mode="after")
-    def _drop_has_its_ground(self) -> ColumnRule:
+    def _has_what_it_needs(self) -> ColumnRule:
         if self.action == "drop" and self.ground is None:
             return self.model_copy(update={"ground": "personal_data"})
+        needed = _DETAIL.get(self.action)
+        if needed and self.action != "drop" and getattr(self, needed) is None:
+            raise ValueError(f"needs its detail: `{{{self.action}: …}}`")
+        if self.action == "top_bottom":
+            if self.top is None and self.bottom is None:
+                raise ValueError("needs `top`, `bottom`, or both")
+            if self.top is not None and self.bottom is not None and self.top <= self.bottom:
+                raise ValueError("`top` must be above `bottom`")
         return self
+
+
+_DETAIL = {
+    "drop": "ground",
+    "generalize": "generalize",
+    "round": "step",
+    "grid": "step",
+    "mask": "shown",
+}
+_KNOWN = ", ".join(f"`{action}`" for action in get_args(Action))
 
 
 class Decided(Part):
@@ -261,7 +298,9 @@ class Finding(Part):
     reason: Annotated[str, StringConstraints(min_length=10)]
 
 
-class Privacy(Part):
+class Privacy(Protected):
+    model_config = Part.model_config
+
     decided: Decided | None = None
     dpo_opinion: Opinion | None = None
     columns: dict[ColumnName, ColumnRule] = Field(min_length=1)

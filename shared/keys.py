@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.events import Stage
 from shared.ids import ChangeId, DatasetId, Digest, ReleaseId
+from shared.messages import Language
 
 
 def source(dataset: DatasetId, sha256: Digest) -> str:
@@ -39,6 +40,11 @@ def manifest(dataset: DatasetId, release: ReleaseId, stage: Stage) -> str:
 def report(dataset: DatasetId, release: ReleaseId, stage: Stage) -> str:
     """`reports`: the quality or privacy report: codes, counts, positions."""
     return f"{dataset}/reports/{release}.{stage}.json"
+
+
+def report_page(dataset: DatasetId, release: ReleaseId, stage: Stage, language: Language) -> str:
+    """`reports`: the same report as a page to read."""
+    return f"{dataset}/reports/{release}.{stage}.{language}.html"
 
 
 def file(dataset: DatasetId, release: ReleaseId, name: str) -> str:

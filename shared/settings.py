@@ -177,6 +177,12 @@ class Settings(BaseSettings):
         description="ingest's HTTP endpoint. Command line.",
     )
 
+    # --- anonymize ----------------------------------------------------------------------------
+    pseudonym_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Root of the pseudonyms' keys. anonymize only. At least 32 characters.",
+    )
+
     # --- sources (ingest) ---------------------------------------------------------------------
     allowed_folders: tuple[Path, ...] = Field(
         default=(), description="Folders whose files an event may name (JSON list)."

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.card_protection import LEAST_K
 from shared.formats import Format
 from shared.ids import DatasetId
 
@@ -50,6 +51,18 @@ class Strategy(BaseModel):
     legal_notes: str | None = Field(default=None, description="legal notes by default")
     attribution: str | None = Field(default=None, description="attribution by default")
     frequency: str | None = Field(default=None, description="update frequency by default")
+    k: int = Field(default=5, ge=LEAST_K, description="least persons in a class of like rows")
+    k_sensitive: int = Field(
+        default=11,
+        ge=LEAST_K,
+        description="the same for households, and for the themes `SOCI` and `HEAL`",
+    )
+    l: int = Field(  # noqa: E741 - the literature's name
+        default=2, ge=1, description="least distinct sensitive values in a class"
+    )
+    suppression: int = Field(
+        default=5, ge=0, le=50, description="most rows left out to protect the others, in %"
+    )
     row_change: tuple[int, int] = Field(
         default=(-20, 50),
         description="bounds of the row count's change, in %, for automatic ones",

@@ -299,7 +299,7 @@ def test_the_card_page_has_the_strategy() -> None:
         elif said in (None, {}):
             assert told in ("none", "empty")
         else:
-            assert codes(told) == set(said if isinstance(said, list) else [said])
+            assert codes(told) == set(map(str, said if isinstance(said, list) else [said]))
 
 
 # --- examples ---------------------------------------------------------------------------------

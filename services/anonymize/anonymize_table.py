@@ -9,12 +9,20 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.anonymize.apply_policy import judge, kept_columns
-from services.anonymize.privacy_report import make_report
+from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
+from services.anonymize.privacy_report import Protection, make_report, protection_report
+from services.anonymize.protect_table import (
+    PROTECTED,
+    asked_of,
+    protect_table,
+    sensitive_columns,
+)
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
+from services.anonymize.transforms import transform, written_type
+from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
 from shared.card import Card
-from shared.card_parts import ColumnType
+from shared.card_parts import ColumnRule, ColumnType
 from shared.failures import EcluseError, Quarantined
 from shared.messages import Reason
 
@@ -37,14 +45,17 @@ class AnonymizedTable:
     report: dict[str, object]
 
 
-def anonymize_table(table: Path, card: Card, out: Path) -> AnonymizedTable:
-    """Writes to `out` the columns that the policy keeps, if all are named and every cell is clean.
+def anonymize_table(
+    table: Path, card: Card, out: Path, key: bytes | None = None
+) -> AnonymizedTable:
+    """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
-    Two runs on the same input give the same bytes. Raises Quarantined for anything else, a defect
-    in a detector included: what could not be looked at does not leave, and `out` is not left behind.
+    Rows about people or households are protected first. `key` is that of the pseudonyms. Two runs on
+    the same input give the same bytes. Raises Quarantined for anything else, a defect in a detector
+    included: what could not be looked at does not leave, and `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out)
+        return _anonymize(table, card, out, key)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -52,19 +63,59 @@ def anonymize_table(table: Path, card: Card, out: Path) -> AnonymizedTable:
         raise Quarantined(Reason(code="scan_failed", detail=type(error).__name__)) from None
 
 
-def _anonymize(table: Path, card: Card, out: Path) -> AnonymizedTable:
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be written: columns in order, their rules, and the pseudonyms' key."""
+
+    card: Card
+    schema: pa.Schema
+    rules: dict[str, ColumnRule]
+    key: bytes | None
+
+    def made(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        """The batch as the rules let it out. Raises Quarantined for what cannot be read."""
+        columns = []
+        for field in self.schema:
+            # By name: the reader also hands over `a.b` to one who asks for `a`.
+            given = batch.column(field.name)
+            given = given.cast(column_type(batch.schema.field(field.name))[1])
+            _check_readable(given, field.name, first_row)
+            columns.append(transform(field.name, self.rules[field.name], given, self.key))
+        return pa.record_batch(columns, schema=self.schema)
+
+
+def _anonymize(table: Path, card: Card, out: Path, key: bytes | None) -> AnonymizedTable:
     with pq.ParquetFile(table) as source:
         given = source.schema_arrow
         kept = kept_columns(given.names, card)
         types = {name: column_type(given.field(name)) for name in kept}
+        check_types({name: kind for name, (kind, _) in types.items()}, card)
+        rules = {name: card.privacy.columns[name] for name in kept}
         # Names and types alone: nothing of the source's metadata is carried over.
-        schema = pa.schema([pa.field(name, written) for name, (_, written) in types.items()])
-        columns = tuple((name, kind) for name, (kind, _) in types.items())
-        rows, findings = _copy(source, schema, out)
+        schema = pa.schema(
+            [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
+        )
+        plan = _Plan(card, schema, rules, key)
+        if card.subject in PROTECTED:
+            return _protected(source, plan, out)
+        rows, findings = _copy(source, plan, out)
     accepted = judge([one for one in findings if not one.chance], card)
-    verify_table(table, out, schema, rows)
+    verify_table(table, out, schema, rows, rules)
+    return _result(plan, out, rows, findings, accepted)
+
+
+def _result(
+    plan: _Plan,
+    out: Path,
+    rows: int,
+    findings: list[Finding],
+    accepted: tuple[Accepted, ...],
+    protection: Protection | None = None,
+) -> AnonymizedTable:
     with out.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
+    written_schema = pq.read_schema(out)
+    columns = tuple((field.name, column_type(field)[0]) for field in written_schema)
     chance = [one for one in findings if one.chance]
     return AnonymizedTable(
         rows=rows,
@@ -72,26 +123,56 @@ def _anonymize(table: Path, card: Card, out: Path) -> AnonymizedTable:
         sha256=digest,
         columns=columns,
         findings=len(accepted),
-        report=make_report(card, columns, rows, accepted, chance),
+        report=make_report(plan.card, columns, rows, accepted, chance, protection),
     )
 
 
-def _copy(source: pq.ParquetFile, schema: pa.Schema, out: Path) -> tuple[int, list[Finding]]:
-    """Writes the columns of `schema`, scanning every batch on its way: (rows, findings)."""
-    scans = [ColumnScan(name) for name in schema.names]
+def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Finding]]:
+    """Writes the columns of `plan`, scanning every batch on its way: (rows, findings)."""
+    scans = [ColumnScan(name) for name in plan.schema.names]
     rows = 0
-    with pq.ParquetWriter(out, schema, compression="zstd", store_schema=False) as writer:
-        for batch in source.iter_batches(BATCH_ROWS, columns=schema.names):
-            # By name: the reader also hands over `a.b` to one who asks for `a`.
-            cells = [batch.column(field.name).cast(field.type) for field in schema]
-            for scan, column in zip(scans, cells, strict=True):
-                _check_readable(column, scan.name, rows)
+    with pq.ParquetWriter(out, plan.schema, compression="zstd", store_schema=False) as writer:
+        for batch in source.iter_batches(BATCH_ROWS, columns=plan.schema.names):
+            made = plan.made(batch, rows)
+            for scan, column in zip(scans, made.columns, strict=True):
                 scan.see(column, rows)
-            writer.write_batch(pa.record_batch(cells, schema=schema))
-            rows += batch.num_rows
+            writer.write_batch(made)
+            rows += made.num_rows
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
     return rows, [finding for scan in scans for finding in scan.findings()]
+
+
+def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
+    """The same for rows about people: whole, since a row's protection is the others'."""
+    card, unit = plan.card, plan.card.privacy.unit
+    names = [*plan.schema.names, *([unit] if unit else [])]
+    scans = [ColumnScan(name) for name in plan.schema.names]
+    batches, units, rows = [], [], 0
+    for batch in source.iter_batches(BATCH_ROWS, columns=names):
+        made = plan.made(batch, rows)
+        for scan, column in zip(scans, made.columns, strict=True):
+            scan.see(column, rows)
+        batches.append(made)
+        if unit:
+            units.append(batch.column(unit))
+        rows += made.num_rows
+    if rows == 0:
+        raise Quarantined(Reason(code="no_rows"))
+    judge([one for scan in scans for one in scan.findings() if not one.chance], card)
+    whole = pa.Table.from_batches(batches, schema=plan.schema)
+    safe = protect_table(whole, pa.chunked_array(units).combine_chunks() if unit else None, card)
+    with pq.ParquetWriter(out, safe.table.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(safe.table)
+    asked = asked_of(card, safe.table.column_names)
+    sensitive = sensitive_columns(safe.table.column_names, card)
+    shown = [name for name in safe.table.column_names if name in card.privacy.quasi_identifiers]
+    classes, findings = verify_protection(
+        out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
+    )
+    accepted = judge([one for one in findings if not one.chance], card)
+    said = protection_report(card, asked, sensitive, classes, safe, rows)
+    return _result(plan, out, safe.table.num_rows, findings, accepted, said)
 
 
 def _check_readable(column: pa.Array, name: str, first_row: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.anonymize.normalise import fold_header
+from services.anonymize.protect_table import PROTECTED
 from services.anonymize.scan_table import Finding
 from shared.card import Card
+from shared.card_parts import ColumnType
 from shared.failures import Quarantined
 from shared.messages import Reason
 
@@ -29,12 +31,12 @@ def kept_columns(names: Sequence[str], card: Card) -> tuple[str, ...]:
     Policy and table must name the same columns, letter for letter: a name that merely looks alike
     is another one, and position says nothing. Raises Quarantined with everything that is wrong.
     """
-    if card.subject in ("people", "households"):
+    if card.subject in PROTECTED and not card.privacy.quasi_identifiers:
         raise Quarantined(Reason(code="subject_needs_protection", detail=card.subject))
-    reasons = [*_unknown_detectors(card), *_wrong_columns(names, card)]
+    reasons = [*_unknown_detectors(card), *_wrong_columns(names, card), *_wrong_rules(card)]
     if reasons:
         raise Quarantined(*reasons)
-    kept = tuple(name for name in names if card.privacy.columns[name].action == "keep")
+    kept = tuple(name for name in names if card.privacy.columns[name].action != "drop")
     if not kept:
         raise Quarantined(Reason(code="nothing_kept"))
     return kept
@@ -61,12 +63,39 @@ def _wrong_columns(names: Sequence[str], card: Card) -> Iterable[Reason]:
             yield Reason(code="column_gone", column=name)
 
 
+def _wrong_rules(card: Card) -> Iterable[Reason]:
+    """What a card that came by another way than `check_card` may have wrong."""
+    privacy, shown = card.privacy, set(card.published_columns())
+    for name, rule in privacy.columns.items():
+        if rule.action == "pseudonymize" and not rule.basis:
+            yield Reason(code="pseudonym_refused", column=name)
+    for name in (*privacy.quasi_identifiers, *(privacy.sensitive or ())):
+        if name not in shown:
+            yield Reason(code="protection_inconsistent", column=name)
+    if privacy.unit and privacy.unit in shown:
+        yield Reason(code="protection_inconsistent", column=privacy.unit)
+
+
+def check_types(types: Mapping[str, ColumnType], card: Card) -> None:
+    """Raises Quarantined for columns whose type is not the one that the policy was decided for."""
+    fields = card.table_schema.fields if card.table_schema else ()
+    reasons = [
+        Reason(code="column_retyped", column=one.name, expected=one.type, found=types[one.name])
+        for one in fields
+        if one.name in types and types[one.name] != one.type
+    ]
+    if reasons:
+        raise Quarantined(*reasons)
+
+
 def judge(findings: Iterable[Finding], card: Card) -> tuple[Accepted, ...]:
     """The findings that the policy accepts. Raises Quarantined with every one that it does not."""
     declared = {(one.column, one.detector): one.reason for one in card.privacy.accepted_findings}
     accepted, reasons = [], []
     for finding in findings:
-        basis = card.privacy.columns[finding.column].basis
+        rule = card.privacy.columns[finding.column]
+        # A pseudonym's basis covers the pseudonym, not what else the column may hold.
+        basis = rule.basis if rule.action == "keep" else None
         why = declared.get((finding.column, finding.detector))
         if basis:
             accepted.append(Accepted(finding, "basis", basis))

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.anonymize.anonymize_table import anonymize_table
+from services.anonymize.pseudonym_key import pseudonym_key
+from services.anonymize.report_html import report_html
 from shared import keys
 from shared.card import Card
 from shared.events import DatasetAnonymized, DatasetIngested, Model, ObjectRef
 from shared.ids import Digest
 from shared.manifest import made_once
+from shared.messages import LANGUAGES
 from shared.pinned_card import read_pinned
 from shared.policy_signature import Trusted, check_policy
 from shared.settings import Settings
@@ -61,14 +64,21 @@ async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeMani
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
         source, out = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
         await room.store.download(event.table, source)
-        made = await room.pool.run(anonymize_table, source, card, out)
-        key = keys.table(event.dataset, event.release)
-        table = await room.store.put("safe", key, out, made.sha256)
+        key = pseudonym_key(room.settings, event.dataset, event.release)
+        made = await room.pool.run(anonymize_table, source, card, out, key)
+        place = keys.table(event.dataset, event.release)
+        table = await room.store.put("safe", place, out, made.sha256)
     report = await room.store.put_bytes(
         "reports",
         keys.report(event.dataset, event.release, "anonymize"),
         json.dumps(made.report, ensure_ascii=False, sort_keys=True).encode(),
     )
+    for language in LANGUAGES:
+        await room.store.put_bytes(
+            "reports",
+            keys.report_page(event.dataset, event.release, "anonymize", language),
+            report_html(made.report, language).encode(),
+        )
     return AnonymizeManifest(
         table=table, rows=made.rows, policy=card.policy_digest(), report=report
     )

@@ -18,10 +18,22 @@ from services.anonymize import (
     phone_detector,
 )
 from services.anonymize.apply_policy import Accepted
+from services.anonymize.class_sizes import Classes
+from services.anonymize.k_anonymity.protection import Protection as Asked
+from services.anonymize.protect_table import ProtectedTable
 from services.anonymize.scan_table import Finding
+from services.anonymize.verify_protection import CHECKS as PROTECTION_CHECKS
 from services.anonymize.verify_table import CHECKS
 from shared.card import Card
-from shared.card_parts import GROUND_LAW, ColumnType, Decided, Ground, Opinion, Subject
+from shared.card_parts import (
+    GROUND_LAW,
+    ColumnRule,
+    ColumnType,
+    Decided,
+    Ground,
+    Opinion,
+    Subject,
+)
 from shared.ids import DatasetId, Digest
 
 LAW = (
@@ -92,6 +104,56 @@ class ScanCoverage(_Part):
     detectors: tuple[DetectorVersion, ...]
 
 
+class TransformedColumn(_Part):
+    """A column published in a coarser form. `detail` is what the card says of the form."""
+
+    name: str
+    action: str
+    detail: str
+
+
+class Cost(_Part):
+    """What the protection cost. `loss`: mean over quasi-identifiers' cells of (values under the
+    published one - 1) / (values - 1), 1 for a row left out."""
+
+    rows_given: int
+    rows_left_out: int
+    loss: float
+    generalised: dict[str, float]
+
+
+class Criterion(_Part):
+    """One of the three questions of WP216 (opinion 05/2014), and the measure that answers it."""
+
+    question: str
+    answer: str
+    measure: str
+    value: float
+
+
+class Protection(_Part):
+    """How rows about people are protected: what was asked, what the written file has."""
+
+    unit: str | None
+    quasi_identifiers: tuple[str, ...]
+    sensitive: tuple[str, ...]
+    method: str
+    k: int
+    l: int  # noqa: E741 - the literature's name
+    t: float
+    entropy: bool
+    k_min: int
+    classes: int
+    units: int
+    class_sizes: dict[str, int]
+    uniques: int
+    prosecutor_risk: float
+    journalist_risk: float
+    marketer_risk: float
+    cost: Cost
+    criteria: tuple[Criterion, ...]
+
+
 class PrivacyReport(_Part):
     """What anonymize did to a release; `reports/<dataset>/…/anonymize.json` holds one."""
 
@@ -105,6 +167,8 @@ class PrivacyReport(_Part):
     verdict: str = "clear"
     kept: tuple[KeptColumn, ...]
     dropped: tuple[DroppedColumn, ...]
+    transformed: tuple[TransformedColumn, ...] = ()
+    protection: Protection | None = None
     scan: ScanCoverage
     accepted: tuple[AcceptedFinding, ...]
     chance: tuple[ChanceMatch, ...]
@@ -119,6 +183,7 @@ def make_report(
     rows: int,
     accepted: Iterable[Accepted],
     chance: Iterable[Finding],
+    protection: Protection | None = None,
 ) -> dict[str, object]:
     """The report of a release that passed, as JSON-compatible data."""
     rules = card.privacy.columns
@@ -137,6 +202,13 @@ def make_report(
             for name, rule in rules.items()
             if rule.action == "drop" and rule.ground
         ),
+        transformed=tuple(
+            TransformedColumn(name=name, action=rules[name].action, detail=_detail(rules[name]))
+            for name, _ in columns
+            if rules[name].action != "keep"
+        ),
+        protection=protection,
+        proof=PROTECTION_CHECKS if protection else CHECKS,
         scan=ScanCoverage(
             rows=rows,
             columns=len(columns),
@@ -160,6 +232,78 @@ def make_report(
     )
     body: dict[str, object] = report.model_dump(mode="json")
     return body
+
+
+def _detail(rule: ColumnRule) -> str:
+    """The form as the card writes it; of the card's own groups only how many there are."""
+    way = rule.generalize
+    if way is not None:
+        if way.values is not None:
+            return f"{len(set(way.values.values()))}"
+        return str(way.date or way.place or f"{way.ranges:g}")
+    bounds = [f"{bound:g}" for bound in (rule.bottom, rule.top) if bound is not None]
+    if bounds:
+        return " – ".join(bounds)
+    detail = rule.step if rule.step is not None else rule.shown
+    return "" if detail is None else f"{detail:g}"
+
+
+def protection_report(
+    card: Card,
+    asked: Asked,
+    sensitive: Sequence[str],
+    classes: Classes,
+    safe: ProtectedTable,
+    rows_given: int,
+) -> Protection:
+    """What was asked of the protection, and what was counted in the written file."""
+    inference = bool(sensitive) and (asked.l > 1 or asked.t < 1)
+    criteria = (
+        Criterion(
+            question="singling_out",
+            answer="no",
+            measure="k_min",
+            value=classes.smallest,
+        ),
+        Criterion(
+            question="linkability",
+            answer="no_row_identifier",
+            measure="prosecutor_risk",
+            value=classes.prosecutor_max,
+        ),
+        Criterion(
+            question="inference",
+            answer="bounded" if inference else "not_asked" if sensitive else "nothing_sensitive",
+            measure="l",
+            value=asked.l,
+        ),
+    )
+    return Protection(
+        unit=card.privacy.unit,
+        quasi_identifiers=card.privacy.quasi_identifiers,
+        sensitive=tuple(sensitive),
+        method=card.privacy.method or "full_domain",
+        k=asked.k,
+        l=asked.l,
+        t=asked.t,
+        entropy=asked.entropy,
+        k_min=classes.smallest,
+        classes=classes.count,
+        units=classes.units,
+        class_sizes=classes.histogram,
+        uniques=classes.uniques,
+        prosecutor_risk=classes.prosecutor_max,
+        # Without a count of the population: as if the table were all of it.
+        journalist_risk=classes.prosecutor_max,
+        marketer_risk=classes.marketer,
+        cost=Cost(
+            rows_given=rows_given,
+            rows_left_out=safe.suppressed,
+            loss=safe.loss,
+            generalised=safe.generalised,
+        ),
+        criteria=criteria,
+    )
 
 
 def _detectors() -> tuple[DetectorVersion, ...]:

@@ -24,14 +24,28 @@ _WORDS: dict[Language, dict[str, str]] = {
         "dropped": "Colonnes retirées ({count}) :",
         "none_dropped": "Aucune colonne n'est retirée.",
         "drop": "- {name} : {ground} ({law}).",
+        "transformed": "- {name} : publiée sous une forme moins précise ({how}).",
+        "protection": "Protection : {units} {unit} en {classes} classes de lignes semblables par "
+        "{names} ; la plus petite en compte {k_min} (au moins {k} exigés).",
+        "diversity": "Colonnes sensibles ({names}) : au moins {l} valeurs différentes dans chaque "
+        "classe ; écart au tableau entier d'au plus {t}.",
+        "nothing_sensitive": "Aucune colonne sensible n'est publiée.",
+        "cost": "Prix de la protection : {left} ligne(s) laissée(s) de côté sur {given} ; perte "
+        "d'information de {loss} sur 1.",
+        "coarse": "- {name} : moins précis dans {share} des lignes publiées.",
+        "risk": "Risque d'être retrouvé : au plus {most} pour une personne que l'on sait dans le "
+        "tableau ; {mean} en moyenne ; lignes uniques : {uniques}.",
+        "criteria": "Les trois questions du G29 (avis 05/2014) : individualisation, non (chaque ligne "
+        "est celle d'au moins {k_min} {unit}) ; corrélation, aucun identifiant ni ordre d'origine "
+        "n'est publié ; inférence, {inference}.",
         "accepted": "Signalements acceptés d'avance par la politique ({count}) :",
         "finding": "- {column} : {what}, {cells} cellule(s), la première à la ligne {line} ; "
         "motif : « {reason} ».",
         "header_finding": "- {column} : {what} ; motif : « {reason} ».",
         "chance": "- {column} : {cells} nombre(s) de 15 chiffres ont par hasard une clé de numéro "
         "de sécurité sociale (moins de 5 % de la colonne).",
-        "proof": "Preuve : le fichier écrit a été relu ; colonnes, lignes, cellules et métadonnées "
-        "sont celles que la politique permet.",
+        "proof": "Preuve : le fichier écrit a été relu par un autre chemin ; ont été vérifiés : "
+        "{names}.",
         "limits": "Non examiné par cette version : {names}. La décision signée en répond seule.",
         "law": "Textes : {law}.",
     },
@@ -53,19 +67,62 @@ _WORDS: dict[Language, dict[str, str]] = {
         "dropped": "Dropped columns ({count}):",
         "none_dropped": "No column is dropped.",
         "drop": "- {name}: {ground} ({law}).",
+        "transformed": "- {name}: published in a less precise form ({how}).",
+        "protection": "Protection: {units} {unit} in {classes} classes of rows alike by {names}; the "
+        "smallest has {k_min} (at least {k} required).",
+        "diversity": "Sensitive columns ({names}): at least {l} different values in each class; "
+        "distance from the whole table at most {t}.",
+        "nothing_sensitive": "No sensitive column is published.",
+        "cost": "Price of the protection: {left} row(s) left out of {given}; information loss {loss} "
+        "out of 1.",
+        "coarse": "- {name}: less precise in {share} of the published rows.",
+        "risk": "Risk of being found: at most {most} for a person known to be in the table; {mean} on "
+        "average; unique rows: {uniques}.",
+        "criteria": "The three questions of WP216 (opinion 05/2014): singling out, no (every row is "
+        "that of at least {k_min} {unit}); linkability, no identifier and no original order is "
+        "published; inference, {inference}.",
         "accepted": "Findings that the policy accepts beforehand ({count}):",
         "finding": "- {column}: {what}, {cells} cell(s), the first on line {line}; "
         "reason: “{reason}”.",
         "header_finding": "- {column}: {what}; reason: “{reason}”.",
         "chance": "- {column}: {cells} number(s) of 15 digits have a social security number's key by "
         "chance (under 5 % of the column).",
-        "proof": "Proof: the written file was read again; columns, rows, cells and metadata are "
-        "those that the policy allows.",
+        "proof": "Proof: the written file was read again by other code; verified: {names}.",
         "limits": "Not examined by this version: {names}. The signed decision alone answers for it.",
         "law": "Law: {law}.",
     },
 }
 _NAMES: dict[str, tuple[str, str]] = {
+    "generalize": ("généralisée", "generalised"),
+    "round": ("arrondie", "rounded"),
+    "top_bottom": ("bornée", "bounded"),
+    "mask": ("tronquée", "cut short"),
+    "redact": ("passages personnels occultés", "personal passages blacked out"),
+    "pseudonymize": ("sous pseudonyme", "under a pseudonym"),
+    "grid": ("ramenée à une grille", "snapped to a grid"),
+    "month": ("au mois", "to the month"),
+    "year": ("à l'année", "to the year"),
+    "five_years": ("à cinq ans", "to five years"),
+    "departement": ("au département", "to the département"),
+    "epci": ("à l'intercommunalité", "to the EPCI"),
+    "people": ("personnes", "persons"),
+    "households": ("ménages", "households"),
+    "bounded": ("bornée par la diversité exigée", "bounded by the diversity required"),
+    "not_asked": (
+        "non bornée : la politique n'exige pas de diversité",
+        "not bounded: the policy asks for no diversity",
+    ),
+    "columns": ("colonnes", "columns"),
+    "rows": ("lignes", "rows"),
+    "metadata": ("métadonnées", "metadata"),
+    "statistics": ("statistiques du fichier", "the file's statistics"),
+    "cells": ("cellules", "cells"),
+    "rules": ("règles de la politique", "the policy's rules"),
+    "order": ("ordre des lignes", "order of the rows"),
+    "k": ("k-anonymat", "k-anonymity"),
+    "l": ("l-diversité", "l-diversity"),
+    "t": ("t-proximité", "t-closeness"),
+    "findings": ("absence de signalement", "absence of findings"),
     "email": ("adresses électroniques", "e-mail addresses"),
     "phone": ("numéros de téléphone", "telephone numbers"),
     "nir": ("numéros de sécurité sociale", "social security numbers"),
@@ -115,6 +172,13 @@ def report_text(report: dict[str, object], language: Language) -> str:
         words["drop"].format(name=one.name, ground=named(one.ground), law=one.law)
         for one in read.dropped
     ]
+    lines += [
+        words["transformed"].format(
+            name=one.name, how=" ".join(filter(None, (named(one.action), named(one.detail))))
+        )
+        for one in read.transformed
+    ]
+    lines += _protection_lines(read, language)
     if read.accepted:
         lines.append(words["accepted"].format(count=len(read.accepted)))
     for one in read.accepted:
@@ -124,11 +188,56 @@ def report_text(report: dict[str, object], language: Language) -> str:
     lines += [words["chance"].format_map(one.model_dump()) for one in read.chance]
     limits = ", ".join(named(code) for code in read.not_checked)
     lines += [
-        words["proof"],
+        words["proof"].format(names=", ".join(named(check) for check in read.proof)),
         words["limits"].format(names=limits),
         words["law"].format(law=", ".join(read.law)),
     ]
     return "\n".join(lines)
+
+
+def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
+    found = read.protection
+    if found is None:
+        return []
+    words, at = _WORDS[language], 0 if language == "fr" else 1
+    facts = found.model_dump() | {"unit": _NAMES[read.subject][at]}
+    lines = [words["protection"].format_map(facts | {"names": ", ".join(found.quasi_identifiers)})]
+    if found.sensitive:
+        names = ", ".join(found.sensitive)
+        lines.append(words["diversity"].format_map(facts | {"names": names}))
+    else:
+        lines.append(words["nothing_sensitive"])
+    cost = found.cost
+    lines.append(
+        words["cost"].format(
+            left=cost.rows_left_out, given=cost.rows_given, loss=_number(cost.loss, language)
+        )
+    )
+    lines += [
+        words["coarse"].format(name=name, share=_percent(share, language))
+        for name, share in cost.generalised.items()
+        if share
+    ]
+    lines.append(
+        words["risk"].format(
+            most=_percent(found.prosecutor_risk, language),
+            mean=_percent(found.marketer_risk, language),
+            uniques=found.uniques,
+        )
+    )
+    answer = {one.question: one.answer for one in found.criteria}["inference"]
+    inference = _NAMES.get(answer, (words["nothing_sensitive"].lower().rstrip("."),) * 2)[at]
+    return [*lines, words["criteria"].format_map(facts | {"inference": inference})]
+
+
+def _number(value: float, language: Language) -> str:
+    text = f"{value:.3f}"
+    return text.replace(".", ",") if language == "fr" else text
+
+
+def _percent(share: float, language: Language) -> str:
+    text = f"{share * 100:.1f}"
+    return text.replace(".", ",") + "\u202f%" if language == "fr" else text + "%"
 
 
 def _decision_lines(read: PrivacyReport, language: Language) -> list[str]:

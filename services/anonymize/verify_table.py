@@ -2,40 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from services.anonymize.obeys import obeys
+from shared.card_parts import ColumnRule
 from shared.failures import Quarantined
 from shared.messages import Reason
 
 _BATCH_ROWS = 50_000
 
-CHECKS = ("columns", "rows", "metadata", "cells")
+CHECKS = ("columns", "rows", "metadata", "statistics", "cells")
 
 
-def verify_table(source: Path, written: Path, schema: pa.Schema, rows: int) -> None:
+def verify_table(
+    source: Path,
+    written: Path,
+    schema: pa.Schema,
+    rows: int,
+    rules: dict[str, ColumnRule] | None = None,
+) -> None:
     """Raises Quarantined(`proof_failed`) unless the file holds what was allowed, and only that.
 
     It must hold the columns of `schema`, in name, type and order; `rows` rows; no key-value metadata
-    at all (a column's would lie there too); and, column by column and cell by cell, the values of the
-    source that the scan saw. Detectors are not run a second time: equal cells have equal findings.
+    at all (a column's would lie there too); no statistics but of its cells; and, column by column and
+    cell by cell, the values of the source that the scan saw, or for a column that one of `rules`
+    changes, what the rule allows. Detectors are not run a second time: equal cells have equal findings.
     """
+    verify_structure(written, schema, rows)
+    changing = {name for name, rule in (rules or {}).items() if rule.action != "keep"}
     with pq.ParquetFile(written) as file, pq.ParquetFile(source) as original:
+        for field in schema:
+            if field.name in changing:
+                verify_rules(_cells(file, field), (rules or {})[field.name])
+                continue
+            pairs = zip(_cells(file, field), _cells(original, field), strict=True)
+            if not all(_equal(ours, theirs) for ours, theirs in pairs):
+                raise failed("cells")
+
+
+def verify_rules(cells: Iterator[pa.Array] | Sequence[pa.Array], rule: ColumnRule) -> None:
+    """Raises Quarantined unless every cell is what the rule allows."""
+    if not all(obeys(rule, part) for part in cells):
+        raise failed("rules")
+
+
+def verify_structure(written: Path, schema: pa.Schema, rows: int) -> None:
+    """Raises Quarantined unless columns, rows, metadata and statistics are those of `schema`."""
+    with pq.ParquetFile(written) as file:
         metadata, found = file.metadata, file.schema_arrow
         leaves = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
         if leaves != schema.names or found.names != schema.names or found.types != schema.types:
-            raise _failed("columns")
+            raise failed("columns")
         if metadata.num_rows != rows:
-            raise _failed("rows")
+            raise failed("rows")
         if metadata.metadata or found.metadata:
-            raise _failed("metadata")
-        for field in schema:
-            pairs = zip(_cells(file, field), _cells(original, field), strict=True)
-            if not all(_equal(ours, theirs) for ours, theirs in pairs):
-                raise _failed("cells")
+            raise failed("metadata")
+        for group in range(metadata.num_row_groups):
+            for number, name in enumerate(schema.names):
+                statistics = metadata.row_group(group).column(number).statistics
+                if statistics is None or not statistics.has_min_max:
+                    continue
+                column = file.read_row_group(group, columns=[name]).column(name)
+                _verify_statistics(column, statistics.min, statistics.max)
+
+
+def _verify_statistics(column: pa.ChunkedArray, low: object, high: object) -> None:
+    """Least and greatest value lie in the file's own metadata: they must be cells' values."""
+    if pa.types.is_boolean(column.type):
+        return
+    for bound in (low, high):
+        value = pa.scalar(bound, column.type)
+        # 0.0 stands there as -0.0; as numbers they are equal.
+        if not pc.any(pc.equal(column, value), min_count=0).as_py():
+            raise failed("statistics")
 
 
 def _cells(file: pq.ParquetFile, field: pa.Field) -> Iterator[pa.Array]:
@@ -50,5 +94,5 @@ def _equal(ours: pa.Array, theirs: pa.Array) -> bool:
     return bool(ours.equals(theirs))
 
 
-def _failed(what: str) -> Quarantined:
+def failed(what: str) -> Quarantined:
     return Quarantined(Reason(code="proof_failed", detail=what))

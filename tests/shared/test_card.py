@@ -58,7 +58,7 @@ def test_a_missing_field_is_named(field: str) -> None:
         ({"contact": {"name": "x", "email": "nobody"}}, "contact.email"),
         ({"temporal": {"from": "2020-01-01", "to": "2019-01-01"}}, "temporal.to"),
         ({"privacy": {"columns": {}}}, "privacy.columns"),
-        ({"privacy": {"columns": {"id": {"mask": "x"}}}}, "privacy.columns.id"),
+        ({"privacy": {"columns": {"id": {"blur": "x"}}}}, "privacy.columns.id"),
         ({"columns": {"agent": {"title": {"fr": "Agent"}}}}, "columns.agent"),
         ({"portals": ["own", "own"]}, "portals"),
         ({"licence": "odbl"}, "licence"),

@@ -7,7 +7,14 @@ import re
 
 import pytest
 
-from services.anonymize import anonymize_table, apply_policy, verify_table
+from services.anonymize import (
+    anonymize_table,
+    apply_policy,
+    protect_table,
+    quasi_identifiers,
+    transforms,
+    verify_table,
+)
 from shared import policy_signature
 from shared.messages import Reason, catalogue
 
@@ -15,7 +22,15 @@ CODES = sorted(
     {"finding_email", "finding_phone", "finding_nir"}.union(
         *(
             re.findall(r'Reason\(\s*code="(\w+)"', inspect.getsource(module))
-            for module in (anonymize_table, apply_policy, verify_table, policy_signature)
+            for module in (
+                anonymize_table,
+                apply_policy,
+                protect_table,
+                quasi_identifiers,
+                transforms,
+                verify_table,
+                policy_signature,
+            )
         )
     )
 )

@@ -1,0 +1,1 @@
+"""k-anonymity, l-diversity and t-closeness on distinct combinations: pure functions on numpy arrays."""

@@ -1,0 +1,190 @@
+"""Rows about people or households: no row leaves that fewer than k units share (CNIL/WP216: singling
+out), no class that tells by itself what a sensitive column says (inference), no order, no row number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.anonymize.header_lexicon import kind
+from services.anonymize.k_anonymity.combinations import Combinations, combine
+from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
+from services.anonymize.k_anonymity.hierarchy import IntArray
+from services.anonymize.k_anonymity.local_recoding import local_recoding
+from services.anonymize.k_anonymity.mondrian import mondrian
+from services.anonymize.k_anonymity.protection import Protection
+from services.anonymize.k_anonymity.recoding import NotReachable, Recoding, published
+from services.anonymize.quasi_identifiers import leaves_of
+from shared.card import Card
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+# Where neither the card nor the strategy says.
+_LEAST = {"people": 5, "households": 11}
+PROTECTED = tuple(_LEAST)
+
+
+@dataclass(frozen=True)
+class ProtectedTable:
+    """The table to write, each of its rows' unit, and what the protection cost: rows left out, mean
+    loss (`Hierarchy.loss`; 1 for a row left out), share of each quasi-identifier's rows made coarser."""
+
+    table: pa.Table
+    units: pa.Array | None
+    suppressed: int
+    loss: float
+    generalised: dict[str, float]
+
+
+def asked_of(card: Card, published_names: list[str]) -> Protection:
+    """The thresholds in force: the card's, which has the strategy's where it names none.
+
+    Without a sensitive column among the published ones there is nothing to infer: l and t ask nothing.
+    """
+    privacy = card.privacy
+    if not sensitive_columns(published_names, card):
+        return Protection(privacy.k or _LEAST[card.subject])
+    return Protection(
+        k=privacy.k or _LEAST[card.subject],
+        l=privacy.l or 2,
+        t=privacy.t or 1.0,
+        entropy=bool(privacy.entropy),
+    )
+
+
+def sensitive_columns(names: list[str], card: Card) -> list[str]:
+    """The card's, else all that are published and are no quasi-identifiers."""
+    named = card.privacy.sensitive
+    return [
+        name
+        for name in names
+        if (name in named if named is not None else name not in card.privacy.quasi_identifiers)
+    ]
+
+
+def protect_table(table: pa.Table, units: pa.Array | None, card: Card) -> ProtectedTable:
+    """Makes quasi-identifiers coarser and leaves rows out until the rest is protected; then sorts.
+
+    `units` names each row's person or household. Raises Quarantined when k, l, t cannot be reached,
+    or when a column would be a row number, or shows an extreme that fewer than k have.
+    """
+    asked = asked_of(card, table.column_names)
+    names = [name for name in table.column_names if name in card.privacy.quasi_identifiers]
+    found = _combined(table, names, units, card)
+    count = found.total if found.units is None else int(found.units.max()) + 1
+    if count < asked.k:
+        raise Quarantined(Reason(code="too_few_units", count=count, limit=asked.k))
+    made = _recode(found, asked, card)
+    kept = ~made.suppressed[found.of_row]
+    columns = [
+        _coarse(found, made, names.index(name)) if name in names else table.column(name)
+        for name in table.column_names
+    ]
+    out = pa.table(columns, names=table.column_names).filter(pa.array(kept))
+    left = None if found.units is None else found.units[kept]
+    _no_row_numbers(out, names)
+    _no_lone_extremes(out, names, left, asked.k)
+    order = pc.sort_indices(out, [(name, "ascending") for name in out.column_names])
+    return ProtectedTable(
+        table=out.take(order).combine_chunks(),
+        units=None if left is None else pa.array(left).take(order),
+        suppressed=int((~kept).sum()),
+        loss=made.loss,
+        generalised={
+            name: float(np.mean(made.levels[found.of_row][kept, q] > 0))
+            for q, name in enumerate(names)
+        },
+    )
+
+
+def _combined(
+    table: pa.Table, names: list[str], units: pa.Array | None, card: Card
+) -> Combinations:
+    rules = card.privacy.hierarchies
+    pairs = [leaves_of(name, _whole(table, name), rules.get(name)) for name in names]
+    numbers = None
+    if units is not None:
+        if units.null_count:
+            raise Quarantined(
+                Reason(code="unit_missing", column=card.privacy.unit, count=units.null_count)
+            )
+        numbers = _codes(units)
+    sensitive = [
+        _codes(_whole(table, name)) for name in sensitive_columns(table.column_names, card)
+    ]
+    return combine(
+        [leaves for leaves, _ in pairs],
+        [hierarchy for _, hierarchy in pairs],
+        units=numbers,
+        sensitive=sensitive,
+    )
+
+
+def _recode(found: Combinations, asked: Protection, card: Card) -> Recoding:
+    share = (card.privacy.suppression or 0) / 100
+    try:
+        if card.privacy.method == "mondrian":
+            made = mondrian(found, asked)
+        elif card.privacy.method == "local_recoding":
+            made = local_recoding(found, asked)
+        else:
+            made = full_domain(found, asked, share)
+    except NotReachable:
+        raise Quarantined(Reason(code="protection_unreachable", limit=asked.k)) from None
+    except (TooManyNodes, OverflowError):
+        raise Quarantined(Reason(code="too_many_levels")) from None
+    lost = int(found.rows[made.suppressed].sum())
+    if lost > share * found.total:
+        limit = round(share * 100)
+        raise Quarantined(Reason(code="suppression_exceeded", count=lost, limit=limit))
+    return made
+
+
+def _coarse(found: Combinations, made: Recoding, q: int) -> pa.Array:
+    numbers, texts = published(found, made.levels, q)
+    return pa.array(texts, pa.string()).take(pa.array(numbers[found.of_row]))
+
+
+def _whole(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name).combine_chunks()
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _codes(column: pa.Array) -> IntArray:
+    """One number per value; null is a value, and so is not-a-number."""
+    coded = column.dictionary_encode(null_encoding="encode")
+    codes: IntArray = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+def _no_row_numbers(table: pa.Table, names: list[str]) -> None:
+    """Raises Quarantined for a column that numbers or names each row: a key for the next release."""
+    for name in table.column_names:
+        column = table.column(name)
+        if name in names or table.num_rows < 2 or pc.count_distinct(column).as_py() < len(column):
+            continue
+        numbered = pa.types.is_integer(column.type) and kind(name) == "identifier"
+        if pa.types.is_string(column.type) or numbered:
+            raise Quarantined(Reason(code="row_identifier", column=name))
+
+
+def _no_lone_extremes(table: pa.Table, names: list[str], units: IntArray | None, k: int) -> None:
+    """Raises Quarantined when fewer than k units have a number column's least or greatest value."""
+    for name in table.column_names:
+        column = table.column(name)
+        if name in names or not (
+            pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        ):
+            continue
+        bounds = pc.min_max(column)
+        for bound in (bounds["min"], bounds["max"]):
+            if not bound.is_valid:
+                continue
+            mask = pc.equal(column, bound).fill_null(False).to_numpy()
+            count = int(mask.sum()) if units is None else len(np.unique(units[mask]))
+            if count < k:
+                raise Quarantined(Reason(code="lone_extreme", column=name, count=count, limit=k))

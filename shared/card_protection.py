@@ -1,0 +1,117 @@
+"""Parts of a card's policy: how a column is made coarser, and how rows about people are protected."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+DatePart = Literal["month", "year", "five_years"]
+Place = Literal["departement", "epci"]
+Method = Literal["full_domain", "local_recoding", "mondrian"]
+# No statute sets k. Below three, a member of a class learns about the only other one: never allowed.
+LEAST_K = 3
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Coarser(_Part):
+    """One way to make a value more general; exactly one of its fields is given."""
+
+    date: DatePart | None = Field(
+        default=None, description="of a date: its month, year, five years"
+    )
+    place: Place | None = Field(
+        default=None, description="of a commune's INSEE code: its département, or its EPCI's SIREN"
+    )
+    ranges: float | None = Field(default=None, gt=0, description="of a number: a range so wide")
+    values: dict[Label, Label] | None = Field(
+        default=None, min_length=1, description="value → group; a value that is not there stops"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        if value in ("month", "year", "five_years"):
+            return {"date": value}
+        if value in ("departement", "epci"):
+            return {"place": value}
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Coarser:
+        if sum(way is not None for way in (self.date, self.place, self.ranges, self.values)) != 1:
+            raise ValueError("needs one of `date`, `place`, `ranges`, `values`")
+        return self
+
+
+class HierarchyRule(_Part):
+    """Ever coarser forms of a quasi-identifier's published values; exactly one field is given."""
+
+    ranges: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        default=None, min_length=1, description="widths, each a multiple of the one before"
+    )
+    prefixes: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        default=None, min_length=1, description="lengths to which a code is cut, longest first"
+    )
+    dates: tuple[DatePart, ...] | None = Field(
+        default=None, min_length=1, description="of dates: month, year, five years, in this order"
+    )
+    places: tuple[Place, ...] | None = Field(
+        default=None, min_length=1, max_length=1, description="of communes: département or EPCI"
+    )
+    values: dict[Label, tuple[Label, ...]] | None = Field(
+        default=None, min_length=1, description="value → its groups, from the finest up"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_group_is_a_list(cls, value: object) -> object:
+        if isinstance(value, dict) and isinstance(value.get("values"), dict):
+            listed = {
+                key: (group,) if isinstance(group, str) else group
+                for key, group in value["values"].items()
+            }
+            return value | {"values": listed}
+        return value
+
+    @model_validator(mode="after")
+    def _right(self) -> HierarchyRule:
+        ways = (self.ranges, self.prefixes, self.dates, self.places, self.values)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("needs one of `ranges`, `prefixes`, `dates`, `places`, `values`")
+        if self.values and len({len(groups) for groups in self.values.values()}) != 1:
+            raise ValueError("every value needs as many groups as the others")
+        if self.prefixes and list(self.prefixes) != sorted(set(self.prefixes), reverse=True):
+            raise ValueError("prefixes go from the longest to the shortest")
+        return self
+
+
+class Protected(_Part):
+    """What `privacy` says of rows about people or households, beside its quasi-identifiers."""
+
+    unit: str | None = Field(
+        default=None, description="column that names the person or household; it must be dropped"
+    )
+    k: int | None = Field(default=None, ge=LEAST_K, description="least units in a class")
+    l: int | None = Field(  # noqa: E741 - the literature's name
+        default=None, ge=1, description="least distinct sensitive values in a class"
+    )
+    t: float | None = Field(
+        default=None, gt=0, le=1, description="greatest distance of a class from the whole table"
+    )
+    entropy: bool | None = Field(default=None, description="whether l is the entropy's exponential")
+    sensitive: tuple[str, ...] | None = Field(
+        default=None, description="else every published column that is no quasi-identifier"
+    )
+    hierarchies: dict[str, HierarchyRule] = Field(
+        default={}, description="of quasi-identifiers; else made from the values"
+    )
+    method: Method | None = Field(default=None, description="else full_domain")
+    suppression: int | None = Field(
+        default=None, ge=0, le=50, description="most rows left out, in %"
+    )
