@@ -272,7 +272,7 @@ def _default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if value is PydanticUndefined:
         return "required"
-    return "-" if value in ("", None, ()) else f"`{value}`"
+    return "-" if value in ("", None, (), {}) else f"`{value}`"
 
 
 def _text(model: type[Event]) -> str:

@@ -62,15 +62,15 @@ class Promise:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the portal says. `source` None: no such source. `dataset` None: deleted or hidden.
+    """What the portal says. `source` None: no such source. `dataset` None: deleted, hidden or not asked.
 
-    `looked_up` says whether the dataset was asked for, by the job's item or by an id known from before.
+    `remote` is the portal's id of the dataset, from the run's item or from an earlier check.
     """
 
     source: HarvestSource | None
     items: tuple[Item, ...] = ()
     dataset: RemoteDataset | None = None
-    looked_up: bool = False
+    remote: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def judge(
         stuck = Reason(code="harvest_job_stuck", detail=job.status[:40])
         return _because("JOB_NOT_RUN", stuck) if overdue else None
     return (
-        _not_taken(promise, seen, job)
+        _not_taken(promise, seen, job, published_at, overdue)
         or _elsewhere(seen, organization)
         or _compared(promise, seen.dataset, published_at, overdue)
     )
@@ -137,11 +137,15 @@ def _not_run(seen: Seen, overdue: bool) -> Finding | None:
     return _because("JOB_NOT_RUN", Reason(code="harvest_job_not_run")) if overdue else None
 
 
-def _not_taken(promise: Promise, seen: Seen, job: Job) -> Finding | None:
+def _not_taken(
+    promise: Promise, seen: Seen, job: Job, published_at: datetime, overdue: bool
+) -> Finding | None:
     """What the run's items say against it; None if the dataset was taken."""
     mine = [one for one in seen.items if is_ours(promise, one)]
     if not mine:
-        return _absent(promise, seen, job)
+        # A run that broke off changes nothing for what an earlier one had taken.
+        taken = job.status == "failed" and _received(promise, seen, published_at, overdue)
+        return taken or _absent(promise, seen, job)
     said = [_failure(one) for one in mine if one.status == "failed"]
     if "duplicate" in said or len(mine) > 1:
         return _because(

@@ -131,6 +131,10 @@ class UdataApi:
         """The source with its last job; None if there is none of this id. Raises SourceAway."""
         return await self._get(HarvestSource, f"/api/1/harvest/source/{source}/")
 
+    async def job(self, job: str) -> Job | None:
+        """A job with its errors, which a source's `last_job` leaves out. Raises SourceAway."""
+        return await self._get(Job, f"/api/1/harvest/job/{job}/")
+
     async def items(self, job: str) -> tuple[Item, ...]:
         """Every item of a job. Raises SourceAway."""
         found: list[Item] = []

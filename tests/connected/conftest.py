@@ -17,6 +17,7 @@ import pytest
 from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres, PostgresServer
 from tests.connected.town import Town
+from tests.peers.udata_server import Udata
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,13 @@ def postgres() -> Iterator[PostgresServer]:
         tempfile.TemporaryDirectory(prefix="ecluse-", ignore_cleanup_errors=True) as folder,
         LocalPostgres(Path(folder) / "postgres") as server,
     ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def udata(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Udata]:
+    """A real udata, in an environment of its own."""
+    with Udata(tmp_path_factory.mktemp("udata")) as server:
         yield server
 
 

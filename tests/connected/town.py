@@ -55,6 +55,7 @@ class Town:
             "spool": str(folder / "spool"),
             "public_url": f"http://127.0.0.1:{ports['portal_port']}",
             "admin_url": f"http://127.0.0.1:{ports['publish_port']}",
+            "notify_url": f"http://127.0.0.1:{ports['notify_port']}",
             "changes_url": f"http://127.0.0.1:{ports['ingest_port']}",
             "database": postgres.url(database),
             "drop_poll_seconds": "0.2",

@@ -72,9 +72,9 @@ def make(folder: str) -> tuple[Any, str]:
     app = create_app(settings.Defaults, override=Peer)
     api.init_app(app)
     frontend.init_app(app)
-    from udata.core.api_token.models import ApiToken  # noqa: PLC0415 - needs the application
-    from udata.core.dataset.models import License  # noqa: PLC0415
-    from udata.core.user.models import Role, User  # noqa: PLC0415
+    from udata.core.api_token.models import ApiToken
+    from udata.core.dataset.models import License
+    from udata.core.user.models import Role, User
 
     with app.app_context():
         role = Role.objects.create(name="admin")
@@ -90,7 +90,7 @@ def make(folder: str) -> tuple[Any, str]:
 def main() -> None:
     port, folder = int(sys.argv[1]), sys.argv[2]
     app, key = make(folder)
-    from werkzeug.serving import make_server  # noqa: PLC0415
+    from werkzeug.serving import make_server
 
     server = make_server("127.0.0.1", port, app, threaded=False)
     print(json.dumps({"key": key}), flush=True)

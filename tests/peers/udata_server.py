@@ -1,8 +1,8 @@
 """Installs a real udata in an environment of its own, and runs one on loopback.
 
-Its pins differ from Écluse's, so it is installed by uv from `requirements/udata-peer.txt` (versions and
-hashes) into the user's cache, once for each content of that file. `python -m tests.peers.udata_server` does
-only that: the Makefile runs it in the background while other tests run.
+Its pins differ from Écluse's, so uv installs it from `requirements/udata-peer.txt` (versions and
+hashes) into the user's cache, once for each content of that file. `python -m
+tests.peers.udata_server` does only that: the Makefile runs it while other tests run.
 """
 
 from __future__ import annotations
@@ -60,7 +60,16 @@ def installed() -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             base = getattr(sys, "_base_executable", sys.executable)
             _run(uv(), "venv", "--quiet", "--python", base, str(folder))
-            _run(uv(), "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(LOCK))
+            _run(
+                uv(),
+                "pip",
+                "sync",
+                "--quiet",
+                "--require-hashes",
+                "--python",
+                str(python),
+                str(LOCK),
+            )
             done.touch()
     return python
 
@@ -109,7 +118,7 @@ class Udata:
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
             )
         self._process = process
         # A peer that hangs is ended, so that reading its one line ends as well.
@@ -158,6 +167,14 @@ class Udata:
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
+
+    def public(self, path: str) -> Any:
+        """What its API tells anybody; None if that is nothing (404, 410)."""
+        answer = httpx.get(f"{self.url}{path}", timeout=120, trust_env=False)
+        if answer.status_code in (404, 410):
+            return None
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json()
 
     def make_organization(self, name: str) -> str:
         """A new organisation; its id."""
