@@ -15,7 +15,7 @@ endif
 LOCKS := ingest anonymize convert publish notify local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test unit lint lock reference audit clean
+.PHONY: help install demo test peers unit lint lock reference audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,11 @@ demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services,
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: install lint ## Linters, types, contracts, and every test on a real Kafka and a real PostgreSQL
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@mkdir -p .ecluse; $(BIN)/python -m tests.peers.udata_server > .ecluse/peers.log 2>&1 & \
+		$(BIN)/python -m pytest -q $(ARGS); ended=$$?; wait; exit $$ended
+
+peers: install ## The real portals that tests run against, into the user's cache
+	@$(BIN)/python -m tests.peers.udata_server > .ecluse/peers.log 2>&1 || { cat .ecluse/peers.log >&2; exit 1; }
 
 unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q --ignore=tests/connected $(ARGS)
@@ -55,7 +59,7 @@ lock: install ## Compiles requirements/ anew, with hashes and without addresses
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-annotate --extra $$extra pyproject.toml -o requirements/$$extra.txt; \
 	done
-	@for name in build uv; do \
+	@for name in build uv udata-peer; do \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-annotate requirements/$$name.in -o requirements/$$name.txt; \
 	done

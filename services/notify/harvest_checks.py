@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 from sqlalchemy import ColumnElement, Row, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.notify import tables as t
 from services.notify.harvest_verdict import ENDED, Finding, Promise, Seen, is_ours, judge
@@ -221,7 +222,7 @@ def latest_checks() -> Any:
     c = t.harvest_checks.c
     return (
         select(t.harvest_checks)
-        .distinct(c.dataset, c.portal)
+        .ext(distinct_on(c.dataset, c.portal))
         .order_by(c.dataset, c.portal, c.published_at.desc())
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCAT, DCTERMS, RDF
 
@@ -141,9 +142,15 @@ class AlteredFeed:
         self.asked.append(page)
         own = self.url.removesuffix("/catalog.ttl")
         # Only the way to the next page leads through here; identifiers and files stay as they are.
-        text = self.fetch(page).replace(f"<{self._base}/catalog.ttl", f"<{own}/catalog.ttl")
-        graph = Graph().parse(data=text, format="turtle")
-        answer = self.alter(graph, page) or Answer(200)
+        graph = Graph()
+        try:
+            text = self.fetch(page)
+        except httpx.HTTPError:
+            answer = Answer(502)
+        else:
+            text = text.replace(f"<{self._base}/catalog.ttl", f"<{own}/catalog.ttl")
+            graph.parse(data=text, format="turtle")
+            answer = self.alter(graph, page) or Answer(200)
         body = graph.serialize(format="turtle").encode() if answer.status == 200 else b""
         request.send_response(answer.status)
         if answer.location:
