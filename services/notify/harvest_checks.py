@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import ColumnElement, Row, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, Update, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.notify import tables as t
@@ -170,8 +170,9 @@ class HarvestChecks:
         if _ends(finding, row, now):
             values["settled_at"] = now
         async with self.database.transaction("harvest") as connection:
-            await connection.execute(update(t.harvest_checks).where(*_is(row)).values(values))
-            if finding and (finding.verdict, told) != (row.verdict, row.reasons):
+            written = await connection.execute(_still_open(row).values(values))
+            new = finding and (finding.verdict, told) != (row.verdict, row.reasons)
+            if finding and new and written.rowcount:
                 await connection.execute(
                     t.harvest_history.insert().values(
                         publication=row.publication,
@@ -188,13 +189,11 @@ class HarvestChecks:
             for row in rows:
                 metrics.harvest_looks.labels(portal=row.portal, outcome="away").inc()
                 await connection.execute(
-                    update(t.harvest_checks)
-                    .where(*_is(row))
-                    .values(
+                    _still_open(row).values(
                         lease_until=None,
                         next_at=self._next(now),
                         away=[one.model_dump(exclude_none=True) for one in reasons],
-                        settled_at=now if row.due_at + GIVE_UP < now else None,
+                        settled_at=now if _ends(None, row, now) else None,
                     )
                 )
 
@@ -252,6 +251,11 @@ def _ends(finding: Finding | None, row: Row[Any], now: datetime) -> bool:
 def _is(row: Row[Any]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     c = t.harvest_checks.c
     return c.publication == row.publication, c.portal == row.portal
+
+
+def _still_open(row: Row[Any]) -> Update:
+    # A later release may have taken its place while the portal was asked.
+    return update(t.harvest_checks).where(*_is(row), t.harvest_checks.c.settled_at.is_(None))
 
 
 def _seconds(seconds: float) -> ColumnElement[Any]:

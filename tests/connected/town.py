@@ -138,8 +138,8 @@ class Town:
         result: dict[str, Any] = answer.json()
         return result
 
-    async def declare(self, card: Card, *, signed: bool = True) -> None:
-        """Puts a card in force, and its policy."""
+    async def declare(self, card: Card, *, signed: bool = True, wait: bool = True) -> None:
+        """Puts a card in force, and its policy; waits until everybody knows it."""
         await self.act("/datasets", card.body())
         if signed:
             path = self.settings.signing_key_file
@@ -149,7 +149,8 @@ class Town:
             )
             body = signature.model_dump(mode="json")
             await self.act(f"/datasets/{card.dataset}/signature", body)
-        await self.quiet()
+        if wait:
+            await self.quiet()
 
     async def send(
         self, content: str | bytes, dataset: str = "bancs", event_id: str = "", kind: str = "update"
@@ -244,7 +245,7 @@ class Town:
 
     async def quiet(self) -> None:
         """Waits until every message is committed and nothing is left to send or deliver."""
-        await eventually(self._quiet, "the town does not come to rest")
+        await eventually(self._quiet, "the town does not come to rest", self.patience)
 
     async def _quiet(self) -> bool:
         if not self._idle():
