@@ -118,6 +118,7 @@ class Harvest:
             await eventually(same, "", self.town.patience)
         except AssertionError:
             assert {name: told.get(name) for name in expected} == expected
+            raise
 
     async def remote(self, dataset: str) -> dict[str, Any]:
         """The dataset as the portal shows it to anybody."""
