@@ -168,7 +168,11 @@ def status(
     """Where every dataset stands, or one of them in full."""
     language = settings().language
     if dataset:
-        found = _call(lambda client: client.get(f"/datasets/{quote(dataset, safe='')}"), as_json)
+        name = quote(dataset, safe="")
+        found = _call(
+            lambda client: client.get(f"/datasets/{name}") | {"harvest": client.harvests(name)},
+            as_json,
+        )
         if as_json:
             _show(found, True, "")
             return

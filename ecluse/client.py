@@ -35,6 +35,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self._admin = settings.admin_url.rstrip("/")
         self._changes = settings.changes_url.rstrip("/")
+        self._notify = settings.notify_url.rstrip("/")
         self._language = settings.language
         token = settings.token.get_secret_value()
         self._http = httpx.Client(
@@ -51,6 +52,15 @@ class Client:
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Acts through the admin API. Raises CallFailed."""
         return self._call("POST", f"{self._admin}{path}", json=body)
+
+    def harvests(self, dataset: str) -> list[dict[str, Any]] | None:
+        """What other portals made of a dataset, as notify says; None if it does not answer."""
+        try:
+            found = self._call("GET", f"{self._notify}/harvest/{dataset}")
+        except CallFailed:
+            return None
+        checks: list[dict[str, Any]] = found["harvest"]
+        return checks
 
     def send_file(self, dataset: str, file: Path, kind: str) -> dict[str, Any]:
         """Sends a file's bytes. Raises CallFailed."""

@@ -53,6 +53,31 @@ def print_dataset(found: dict[str, Any], language: str, console: Console) -> Non
     for row in found["changes"]:
         if row["end"] not in ("published", "unchanged"):
             _reasons(row["change"], row["reasons"][:5], language, console)
+    if "harvest" in found:
+        _harvests(found["harvest"], language, console)
+
+
+def _harvests(checks: list[dict[str, Any]] | None, language: str, console: Console) -> None:
+    """What other portals made of the latest release promised to each."""
+    if checks is None:
+        console.print("Harvest by other portals: notify does not answer.", soft_wrap=True)
+        return
+    latest: dict[str, dict[str, Any]] = {}
+    for one in checks:
+        latest.setdefault(one["portal"], one)
+    if latest:
+        _columns(
+            ("portal", "harvest", "looked at"),
+            [
+                (name, one["verdict"] or "pending", (one["checked_at"] or "-")[:16])
+                for name, one in latest.items()
+            ],
+            console,
+        )
+    for name, one in latest.items():
+        # Received says all; what could not be looked at comes beside what was known before.
+        told = [] if one["verdict"] == "RECEIVED" else one["reasons"]
+        _reasons(name, [*told, *one["away"]][:5], language, console)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:

@@ -104,6 +104,24 @@ harvest_requests = Gauge(
     ("harvester",),
     registry=registry,
 )
+harvest_checks = Gauge(
+    "ecluse_harvest_checks",
+    "Datasets promised to a portal that harvests, by the latest verdict; pending before the first.",
+    ("portal", "verdict"),
+    registry=registry,
+)
+harvest_overdue = Gauge(
+    "ecluse_harvest_overdue",
+    "Datasets that a portal should have taken by now and has not.",
+    ("portal",),
+    registry=registry,
+)
+harvest_looks = Counter(
+    "ecluse_harvest_looks_total",
+    "Looks at a dataset's harvest, by outcome: a verdict, pending, away.",
+    ("portal", "outcome"),
+    registry=registry,
+)
 downloads = Counter(
     "ecluse_downloads_total",
     "Files served by the portal, by dataset and format.",

@@ -5,13 +5,29 @@ Each field says what it is for; `docs/reference/settings.md` is made from here.
 
 from __future__ import annotations
 
+import json
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class HarvestPortal(BaseModel):
+    """A portal on udata that harvests our feed: where its API is, and who we are there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="such as https://www.data.gouv.fr")
+    source: str = Field(pattern=r"^[\w-]+$", description="id of the harvest source there")
+    organization: str = Field(default="", description="id of the city's organisation there")
+
+
+def _json_or_nothing(value: object) -> object:
+    # Compose passes what is not set on as an empty text.
+    return json.loads(value or "{}") if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -155,7 +171,7 @@ class Settings(BaseSettings):
     anonymize_port: int = Field(default=8102, description="anonymize: health, metrics.")
     convert_port: int = Field(default=8103, description="convert: health, metrics.")
     publish_port: int = Field(default=8104, description="publish: admin API, health, metrics.")
-    notify_port: int = Field(default=8105, description="notify: health, metrics.")
+    notify_port: int = Field(default=8105, description="notify: harvest checks, health, metrics.")
     portal_port: int = Field(default=8100, description="portal: public pages and downloads.")
     portal_metrics_port: int = Field(
         default=8110, description="portal: metrics, apart from the public port."
@@ -171,6 +187,10 @@ class Settings(BaseSettings):
     admin_url: str = Field(
         default="http://127.0.0.1:8104",
         description="publish's admin API. Command line, ingest.",
+    )
+    notify_url: str = Field(
+        default="http://127.0.0.1:8105",
+        description="notify's HTTP endpoint. Command line.",
     )
     changes_url: str = Field(
         default="http://127.0.0.1:8101",
@@ -232,6 +252,25 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(
         default=120, gt=0, description="A delivery left for this long is taken over."
+    )
+
+    # --- harvest by other portals ------------------------------------------------------------
+    catalog_page_size: int = Field(
+        default=100, ge=1, le=1000, description="Datasets on a page of the catalogue feed. portal."
+    )
+    harvest_portals: Annotated[
+        dict[str, HarvestPortal], NoDecode, BeforeValidator(_json_or_nothing)
+    ] = Field(
+        default={},
+        description="notify: JSON, the card's name of a portal → `url`, `source`, `organization`.",
+    )
+    harvest_overdue_hours: float = Field(
+        default=26,
+        gt=0,
+        description="notify: a portal should have taken a release within this time.",
+    )
+    harvest_look_seconds: float = Field(
+        default=3600, gt=0, description="notify: how often a harvest without its end is looked at."
     )
 
     # --- tests --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import typer.main
 from pydantic import BaseModel
 
 from ecluse.cli import app
+from services.notify.harvest_pages import HarvestPages
 from services.publish.admin_api import AdminApi
 from services.publish.portal import dcat
 from shared.card import SHAPING, Card
@@ -154,8 +155,8 @@ def test_topics_exist(page: Path) -> None:
 
 @by_page()
 def test_addresses_exist(page: Path) -> None:
-    """Every `GET /…` and `POST /…` in a page is answered by ingest, publish or every process."""
-    admin = AdminApi.__new__(AdminApi).routes()
+    """Every `GET /…` and `POST /…` in a page is answered by ingest, publish, notify or every process."""
+    admin = AdminApi.__new__(AdminApi).routes() + HarvestPages.__new__(HarvestPages).routes()
     known = {(method, route.path) for route in admin for method in route.methods or ()}
     known |= {("POST", "/changes"), ("GET", "/live"), ("GET", "/ready"), ("GET", "/metrics")}
     plain = {(method, re.sub(r"\{\w+\}", "*", path)) for method, path in known}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from services.notify.handlers import Room, on_published
+from services.notify.harvest_checks import HarvestChecks
+from services.notify.harvest_pages import HarvestPages
+from services.notify.own_feed import OwnFeed
 from services.notify.tables import BOXES
+from services.notify.udata_api import open_http
 from shared.app import Service
 from shared.broker import Flow
 from shared.database import Database, open_engine
@@ -34,7 +39,18 @@ def make_service(settings: Settings) -> Service:
     """The process `ecluse serve notify`."""
     database = Database(open_engine(settings), BOXES, settings, "notify")
     cards = Table(settings, CatalogDataset)
-    flow = make_flow(settings, Room(database, cards))
+    overdue = timedelta(hours=settings.harvest_overdue_hours)
+    look = timedelta(seconds=settings.harvest_look_seconds)
+    flow = make_flow(settings, Room(database, cards, overdue, look))
+    http = open_http()
+    harvests = HarvestChecks(
+        database,
+        OwnFeed(settings.verify_url, http),
+        http,
+        settings.harvest_portals,
+        settings.harvest_look_seconds,
+        settings.lease_seconds,
+    )
 
     async def migrated() -> bool:
         url = settings.database.get_secret_value()
@@ -51,7 +67,12 @@ def make_service(settings: Settings) -> Service:
         settings=settings,
         port=settings.notify_port,
         flow=flow,
-        starts=((nothing, database.engine.dispose), (cards.start, cards.stop)),
-        tasks=(lambda: database.relay(flow),),
+        starts=(
+            (nothing, database.engine.dispose),
+            (nothing, http.aclose),
+            (cards.start, cards.stop),
+        ),
+        tasks=(lambda: database.relay(flow), harvests.run),
         checks={"database": database.alive, "schema": migrated, "tables": tables_alive},
+        routes=HarvestPages(database).routes(),
     )

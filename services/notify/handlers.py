@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify import tables as t
 from services.notify.news_item import make_news, wanted
@@ -17,8 +19,6 @@ from shared.failures import OursAway
 from shared.messages import Reason
 from shared.table import TableView
 
-# A portal that harvests each night has taken a change by then.
-HARVEST_HOURS = 26
 TABLE_SECONDS = 30.0
 
 
@@ -28,6 +28,8 @@ class Room:
 
     database: Database
     cards: TableView[CatalogDataset]
+    harvest_overdue: timedelta
+    harvest_look: timedelta
 
 
 async def on_published(event: DatasetPublished, room: Room) -> None:
@@ -58,15 +60,36 @@ async def on_published(event: DatasetPublished, room: Room) -> None:
             )
             await room.database.emit(connection, item)
             metrics.news_posted.labels(kind=item.kind).inc()
-        for portal in card.portals or ():
-            if portal.by == "harvest" and event.state == "published":
-                await connection.execute(
-                    insert(t.harvest_checks)
-                    .values(
-                        publication=event.publication,
-                        portal=portal.name,
-                        dataset=event.dataset,
-                        due_at=event.at + timedelta(hours=HARVEST_HOURS),
-                    )
-                    .on_conflict_do_nothing()
+        await _expect_harvests(connection, event, card, room)
+
+
+async def _expect_harvests(
+    connection: AsyncConnection, event: DatasetPublished, card: Card, room: Room
+) -> None:
+    """One check for each portal that has to harvest this; what it replaces is looked at no more."""
+    checks = t.harvest_checks
+    await connection.execute(
+        update(checks)
+        .where(
+            checks.c.dataset == event.dataset,
+            checks.c.published_at <= event.at,
+            checks.c.settled_at.is_(None),
+        )
+        .values(settled_at=func.now(), lease_until=None)
+    )
+    if event.state != "published":
+        return
+    for portal in card.portals or ():
+        if portal.by == "harvest":
+            await connection.execute(
+                insert(checks)
+                .values(
+                    publication=event.publication,
+                    portal=portal.name,
+                    dataset=event.dataset,
+                    published_at=event.at,
+                    due_at=event.at + room.harvest_overdue,
+                    next_at=event.at + room.harvest_look,
                 )
+                .on_conflict_do_nothing()
+            )

@@ -22,6 +22,7 @@ def make_service(settings: Settings) -> Service:
         public_url=settings.public_url,
         city=settings.city,
         domains=load_strategy(settings.strategy_file).domains,
+        page_size=settings.catalog_page_size,
     )
 
     async def store_alive() -> bool:

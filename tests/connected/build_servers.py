@@ -1,15 +1,18 @@
-"""`python -m tests.connected.build_servers`: builds what the tests need and Go's modules alone give.
+"""`python -m tests.connected.build_servers`: what the tests need that no package brings ready.
 
-`make test` runs it in the background: whoever needs a server waits for its build.
+`make test` runs it in the background: whoever needs a server waits for it.
 """
 
 from __future__ import annotations
 
 from deploy.local import minio
 from tests.connected import toxiproxy
+from tests.peers import udata_server
 
 
 def main() -> None:
+    """Installs udata, builds toxiproxy and MinIO, unless they are there."""
+    print(udata_server.installed(), flush=True)
     for program in (toxiproxy.PROGRAM, minio.PROGRAM):
         print(program.binary(), flush=True)
 

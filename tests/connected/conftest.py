@@ -20,6 +20,7 @@ from deploy.local.minio import LocalMinio
 from deploy.local.postgres import LocalPostgres, PostgresServer
 from tests.connected.stores import Buckets, S3Server
 from tests.connected.town import Town
+from tests.peers.udata_server import Udata
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,6 +82,13 @@ def buckets(installation: Buckets) -> Buckets:
     """The buckets, empty."""
     installation.empty()
     return installation
+
+
+@pytest.fixture(scope="session")
+def udata(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Udata]:
+    """A real udata, in an environment of its own."""
+    with Udata(tmp_path_factory.mktemp("udata")) as server:
+        yield server
 
 
 @pytest.fixture

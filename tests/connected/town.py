@@ -68,6 +68,7 @@ class Town:
             "spool": str(folder / "spool"),
             "public_url": f"http://127.0.0.1:{ports['portal_port']}",
             "admin_url": f"http://127.0.0.1:{ports['publish_port']}",
+            "notify_url": f"http://127.0.0.1:{ports['notify_port']}",
             "changes_url": f"http://127.0.0.1:{ports['ingest_port']}",
             "database": postgres.url(database),
             "drop_poll_seconds": "0.2",
@@ -154,7 +155,7 @@ class Town:
         return result
 
     async def declare(self, card: Card, *, signed: bool = True, settle: bool = True) -> None:
-        """Puts a card in force, and its policy."""
+        """Puts a card in force, and its policy; waits until everybody knows it."""
         await self.act("/datasets", card.body())
         if signed:
             path = self.settings.signing_key_file

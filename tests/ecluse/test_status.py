@@ -56,6 +56,17 @@ def dataset(**more: Any) -> dict[str, Any]:
     return plain | more
 
 
+def harvest(**more: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "portal": "data.gouv.fr",
+        "verdict": "FILE_UNREADABLE",
+        "checked_at": "2026-03-02T04:00:00+00:00",
+        "reasons": [{"code": "harvest_file_unreadable", "fr": "Illisible.", "en": "Unreadable."}],
+        "away": [],
+    }
+    return plain | more
+
+
 def printed(show: Any, found: dict[str, Any], width: int = 80) -> str:
     file = StringIO()
     show(found, "fr", Console(file=file, width=width))
@@ -129,3 +140,25 @@ def test_a_withdrawn_dataset() -> None:
     """It says so where the date stood."""
     gone = row(withdrawn_at="2026-03-02T10:00:00+00:00")
     assert "withdrawn" in printed(print_inventory, {"datasets": [gone]})
+
+
+def test_a_dataset_says_what_portals_made_of_it() -> None:
+    """The latest release's verdict at each portal, why, and what could not be looked at."""
+    away = {"code": "harvest_portal_away", "fr": "Absent.", "en": "Away."}
+    checks = [
+        harvest(),
+        harvest(verdict="RECEIVED", reasons=[]),
+        harvest(portal="autre", verdict=None, checked_at=None, reasons=[], away=[away]),
+    ]
+    said = printed(print_dataset, dataset(harvest=checks))
+    assert "data.gouv.fr  FILE_UNREADABLE  2026-03-02T04:00" in said
+    assert "Illisible." in said
+    assert "RECEIVED " not in said
+    assert "autre         pending" in said
+    assert "Absent." in said
+
+
+def test_a_dataset_that_no_portal_harvests() -> None:
+    """Nothing is said of harvests; only when notify is away, that it is."""
+    assert "harvest" not in printed(print_dataset, dataset(harvest=[])).lower()
+    assert "notify does not answer" in printed(print_dataset, dataset(harvest=None))

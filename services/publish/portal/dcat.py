@@ -13,7 +13,7 @@ from typing import Any
 
 from rdflib import BNode, Graph, Literal, Namespace, URIRef
 from rdflib.compare import to_canonical_graph
-from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS, XSD
+from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS, XSD
 
 from services.publish.portal.catalogue import Dataset, File
 from shared.formats import FORMATS as FILE_FORMATS
@@ -29,11 +29,11 @@ PAGE = 100
 FORMATS = {"ttl": "turtle", "jsonld": "json-ld", "xml": "pretty-xml"}
 MEDIA = {"ttl": "text/turtle", "jsonld": "application/ld+json", "xml": "application/rdf+xml"}
 FREQUENCIES = {
-    "continuous": "CONT", "hourly": "HOURLY", "daily": "DAILY", "semiweekly": "WEEKLY_2",
+    "continuous": "UPDATE_CONT", "hourly": "HOURLY", "daily": "DAILY", "semiweekly": "WEEKLY_2",
     "weekly": "WEEKLY", "biweekly": "BIWEEKLY", "semimonthly": "MONTHLY_2", "monthly": "MONTHLY",
     "bimonthly": "BIMONTHLY", "quarterly": "QUARTERLY", "threeTimesAYear": "ANNUAL_3",
     "semiannual": "ANNUAL_2", "annual": "ANNUAL", "biennial": "BIENNIAL",
-    "triennial": "TRIENNIAL", "quinquennial": "QUINQUENNIAL", "punctual": "NEVER",
+    "triennial": "TRIENNIAL", "quinquennial": "QUINQUENNIAL", "punctual": "AS_NEEDED",
     "irregular": "IRREG", "unknown": "UNKNOWN",
 }  # fmt: skip
 _PREFIXES: dict[str, Any] = {
@@ -44,6 +44,9 @@ _PREFIXES: dict[str, Any] = {
     "spdx": SPDX,
     "hydra": HYDRA,
 }
+# A harvester that does not know a licence by its address is told the name that it knows: udata
+# guesses by address or name, and data.gouv.fr lists ODbL under its summary's address.
+_LICENCE_NAMES = {LICENCES["odbl"][1]: "Open Data Commons Open Database License (ODbL)"}
 
 
 def make_page(
@@ -201,7 +204,7 @@ def _distribution(
     add((one, DCTERMS.description, Literal(f"{title}, {file.rows or 0} lignes.", lang="fr")))
     add((one, DCAT.downloadURL, address))
     add((one, DCAT.accessURL, address))
-    add((address, RDF.type, URIRef("http://www.w3.org/2000/01/rdf-schema#Resource")))
+    add((address, RDF.type, RDFS.Resource))
     add((one, DCAT.byteSize, Literal(file.bytes, datatype=XSD.nonNegativeInteger)))
     _coded(graph, one, DCAT.mediaType, f"{IANA}{file.media_type}", DCTERMS.MediaType)
     if code := FILE_FORMATS[file.format].file_type:
@@ -209,6 +212,8 @@ def _distribution(
     licence = LICENCES[dataset.card.get("licence", "lov2")][1]
     _coded(graph, one, DCTERMS.license, licence, DCTERMS.LicenseDocument)
     add((node, DCTERMS.license, URIRef(licence)))
+    if name := _LICENCE_NAMES.get(licence):
+        add((URIRef(licence), RDFS.label, Literal(name)))
     add((one, DCTERMS.issued, _moment(dataset.first_published_at)))
     add((one, DCTERMS.modified, _moment(file.modified_at)))
     stable = f"{EU}planned-availability/STABLE"
@@ -218,7 +223,9 @@ def _distribution(
     add((one, SPDX.checksum, check))
     add((check, RDF.type, SPDX.Checksum))
     add((check, SPDX.algorithm, SPDX.checksumAlgorithm_sha256))
-    add((check, SPDX.checksumValue, Literal(file.sha256, datatype=XSD.hexBinary)))
+    # Plain text, although DCAT-AP says hexBinary: udata 17 takes a typed value for bytes, and then
+    # refuses the whole dataset.
+    add((check, SPDX.checksumValue, Literal(file.sha256)))
 
 
 def _coded(graph: Graph, subject: URIRef, predicate: URIRef, uri: str, kind: URIRef) -> None:

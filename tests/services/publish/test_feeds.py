@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
 import pytest
-from rdflib import Graph, URIRef
-from rdflib.namespace import DCAT, DCTERMS, RDF
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCAT, DCTERMS, RDF, RDFS
 
 from services.publish.portal.catalogue import News
 from services.publish.portal.feeds import make_feed
@@ -97,6 +98,27 @@ def test_hostile_texts_stay_texts() -> None:
         graph = feed(memory, address, form)
         assert (URIRef("urn:evil"), RDF.type, URIRef("urn:evil")) not in graph
         assert str(graph.value(NODE, DCTERMS.title)) == forged
+
+
+def test_a_checksum_is_plain_text() -> None:
+    """udata refuses a whole dataset whose checksum has a type; the algorithm is one it knows."""
+    graph = feed(town())
+    spdx = "http://spdx.org/rdf/terms#"
+    [value] = graph.objects(None, URIRef(f"{spdx}checksumValue"))
+    assert isinstance(value, Literal)
+    assert (value.datatype, str(value)) == (None, hashlib.sha256(CSV).hexdigest())
+    algorithms = set(graph.objects(None, URIRef(f"{spdx}algorithm")))
+    assert algorithms == {URIRef(f"{spdx}checksumAlgorithm_sha256")}
+
+
+def test_odbl_is_told_by_its_name_too() -> None:
+    """data.gouv.fr does not know the address of ODbL's text: the name is what it goes by."""
+    memory = town()
+    memory.known = [dataset(card=CARD | {"licence": "odbl"})]
+    graph = feed(memory)
+    licence = graph.value(NODE, DCTERMS.license)
+    assert str(licence) == "https://opendatacommons.org/licenses/odbl/1-0/"
+    assert "Open Database License" in str(graph.value(licence, RDFS.label))
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999"])
