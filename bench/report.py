@@ -163,6 +163,7 @@ def declared(found: Mapping[str, Any]) -> str:
         ("a release", *(f"{int(level):,} datasets" for level in levels)),
         [
             ("CPU ms, all processes", *(f"{found[one]['cpu'] * 1000:.0f}" for one in levels)),
+            ("idle, % of a core", *(f"{found[one]['idle'] * 100:.1f}" for one in levels)),
             ("public p50 s", *(f"{found[one]['public']:.2f}" for one in levels)),
         ],
     )
