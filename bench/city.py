@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
 from bench.mixed_table import STRATEGY, make_card, write_table
 from bench.process_use import cpu_seconds
@@ -51,10 +50,12 @@ class City:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._engine.dispose()
         self.stack.stop()
 
     def _prepare(self) -> None:
         self.stack.start_servers()
+        self._engine = create_engine(self.stack.database_url())
         files, self._tokens = make_people(self.stack.folder / "people")
         strategy = self.stack.folder / "strategy.yaml"
         strategy.write_text(STRATEGY.model_dump_json(exclude_defaults=True), encoding="utf-8")
@@ -144,25 +145,18 @@ class City:
             headers=[(name, one.encode()) for name, one in named.items()],
         )
 
-    def wait_published(self, number: int, seconds: float) -> None:
-        """Waits until so many publications are public and verified. Raises LocalStackError."""
+    def wait_for(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Waits until a condition holds. Raises LocalStackError."""
         deadline = time.monotonic() + seconds
-        while self._done() < number:
+        while not condition():
             self.stack.processes.check()
             if time.monotonic() > deadline:
-                raise LocalStackError(f"{self._done()} of {number} published in {seconds:.0f} s")
+                raise LocalStackError(f"not in {seconds:.0f} s: {what}")
             time.sleep(0.5)
-
-    def _done(self) -> int:
-        found = self.rows(
-            "select count(*) from publish.publications where state in ('published', 'replaced')"
-        )
-        return int(found[0][0])
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """What the database holds."""
-        engine = create_engine(self.stack.database_url(), poolclass=NullPool)
-        with engine.connect() as connection:
+        with self._engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(statement))]
 
 

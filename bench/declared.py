@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench.city import City
-from bench.pipeline import Load, run_load
+from bench.pipeline import Load, idle_use, run_load
 from bench.process_use import memory_bytes
 
 LEVELS, QUICK_LEVELS = (10, 1_000, 10_000), (5, 25)
@@ -26,12 +27,15 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
             known = level
             city.stop()
             starts = city.start_each()
-            loads = [_round(city, levels[0], level * 10 + number) for number in range(ROUNDS)]
+            _round(city, levels[0], level * 10, {})  # warms the processes
+            idle = idle_use(city, 5.0)
+            loads = [_round(city, levels[0], level * 10 + 1 + n, idle) for n in range(ROUNDS)]
             found[str(level)] = {
                 "start": starts,
                 "memory": memory_bytes(city.pids()),
-                "cpu": sum(sum(load.cpu.values()) for load in loads[1:]) / (ROUNDS - 1),
-                "public": min(load.public[0] for load in loads[1:]),
+                "cpu": sum(sum(load.cpu.values()) for load in loads) / ROUNDS,
+                "idle": sum(idle.values()),
+                "public": min(load.public[0] for load in loads),
             }
     return found
 
@@ -42,7 +46,7 @@ def _declare(city: City, names: list[str]) -> None:
         list(pool.map(city.declare, (names[::2], names[1::2])))
 
 
-def _round(city: City, changes: int, seed: int) -> Load:
-    """A release of the first datasets each; the first round only warms the processes."""
+def _round(city: City, changes: int, seed: int, idle: Mapping[str, float]) -> Load:
+    """A release of the first datasets each."""
     names = [f"mobilier-{number:05d}" for number in range(changes)]
-    return run_load(city, [(name, city.source(name, seed)) for name in names], 0.0)
+    return run_load(city, [(name, city.source(name, seed)) for name in names], 0.0, idle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ select extract(epoch from p.published_at - p.occurred_at)::float,
   from publish.publications p join publish.changes c using (change)
  where c."end" = 'published' order by p.occurred_at
 """
+ENDED = """select count(*) from publish.changes where "end" = 'published'"""
 # Where a change's time goes: each stage's start and end, then the decision and the flip.
 STEPS = """
 with told as (
@@ -52,7 +53,8 @@ STEP_NAMES = (
 
 
 class Load(NamedTuple):
-    """One load's outcome. Times in seconds from the event's append to the topic."""
+    """One load's outcome. Times in seconds from the event's append to the topic; CPU seconds of a
+    release by process, without what the process takes while idle."""
 
     releases: int
     per_second: float
@@ -78,14 +80,16 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
         # The first releases of a fresh process pay for its first imports and connections.
         warm = [(name, city.source(name, 1)) for name in names[:few]]
         run_load(city, warm, 0.0)
+        idle = idle_use(city, 5.0 if quick else 20.0)
         loads = {
-            "all at once": run_load(city, [(name, city.source(name, 2)) for name in names], 0.0),
+            "all at once": run_load(
+                city, [(name, city.source(name, 2)) for name in names], 0.0, idle
+            ),
             f"one every {apart:g} s": run_load(
-                city, [(name, city.source(name, 3)) for name in names[:few]], apart
+                city, [(name, city.source(name, 3)) for name in names[:few]], apart, idle
             ),
         }
         memory = memory_bytes(city.pids())
-        idle = _idle(city, 3.0 if quick else 20.0)
     return {
         "loads": {name: load._asdict() for name, load in loads.items()},
         "memory": memory,
@@ -93,7 +97,7 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
     }
 
 
-def _idle(city: City, seconds: float) -> dict[str, float]:
+def idle_use(city: City, seconds: float) -> dict[str, float]:
     """The share of a core that each process takes while nothing changes."""
     before = cpu_seconds(city.pids())
     time.sleep(seconds)
@@ -101,13 +105,20 @@ def _idle(city: City, seconds: float) -> dict[str, float]:
     return {name: one / seconds for name, one in used.items()}
 
 
-def run_load(city: City, changes: Sequence[tuple[str, str]], apart: float) -> Load:
-    """Sends the changes and waits until all are public; what they took."""
+def run_load(
+    city: City,
+    changes: Sequence[tuple[str, str]],
+    apart: float,
+    idle: Mapping[str, float] | None = None,
+) -> Load:
+    """Sends the changes and waits until all are public; what they took beyond being idle."""
     known = len(city.rows(TIMES))
-    before = cpu_seconds(city.pids())
+    before, began = cpu_seconds(city.pids()), time.monotonic()
     asyncio.run(city.send(changes, apart))
-    city.wait_published(known + len(changes), PATIENCE)
-    used = spent(before, cpu_seconds(city.pids()))
+    wanted = known + len(changes)
+    city.wait_for(lambda: city.rows(ENDED)[0][0] >= wanted, "all changes public", PATIENCE)
+    city.wait_for(lambda: len(city.rows(STEPS)) >= wanted, "the ledger folded", PATIENCE)
+    used, lasted = spent(before, cpu_seconds(city.pids())), time.monotonic() - began
     times = city.rows(TIMES)[known:]
     steps = city.rows(STEPS)[known:]
     public, verified = [row[0] for row in times], [row[1] for row in times]
@@ -117,7 +128,10 @@ def run_load(city: City, changes: Sequence[tuple[str, str]], apart: float) -> Lo
         per_second=len(times) / span,
         public=(percentile(public, 0.5), percentile(public, 0.95)),
         verified=(percentile(verified, 0.5), percentile(verified, 0.95)),
-        cpu={name: seconds / len(times) for name, seconds in used.items()},
+        cpu={
+            name: max(0.0, seconds - (idle or {}).get(name, 0.0) * lasted) / len(times)
+            for name, seconds in used.items()
+        },
         steps={
             name: percentile([row[at] for row in steps], 0.5) for at, name in enumerate(STEP_NAMES)
         },

@@ -148,9 +148,14 @@ def declared(found: Mapping[str, Any]) -> str:
     """Part three: start-up and memory by process, cost of a release."""
     levels = list(found)
     services = list(found[levels[0]]["start"])
+
+    def ready(level: str, who: str) -> str:
+        wall, cpu = found[level]["start"][who]
+        return f"{wall:.1f}, {cpu:.1f}"
+
     starts = table(
         ("ready after s, CPU s", *(f"{int(level):,} datasets" for level in levels)),
-        [(who, *(f"{found[level]['start'][who]:.1f}" for level in levels)) for who in services],
+        [(who, *(ready(level, who) for level in levels)) for who in services],
     )
     memory = table(
         ("memory, MiB", *(f"{int(level):,} datasets" for level in levels)),
@@ -163,6 +168,7 @@ def declared(found: Mapping[str, Any]) -> str:
         ("a release", *(f"{int(level):,} datasets" for level in levels)),
         [
             ("CPU ms, all processes", *(f"{found[one]['cpu'] * 1000:.0f}" for one in levels)),
+            ("idle, % of a core", *(f"{found[one]['idle'] * 100:.1f}" for one in levels)),
             ("public p50 s", *(f"{found[one]['public']:.2f}" for one in levels)),
         ],
     )

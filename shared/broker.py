@@ -64,6 +64,7 @@ Handler = Callable[..., Awaitable[Any]]
 # A defect may be a passing one (memory, a race): a message is tried so often before it is dead.
 TRIES = 3
 LONGEST_WAIT = 60.0
+GATHER_BYTES, GATHER_MS = 64 * 1024, 250
 # Stages whose work takes long enough that people want to see it begin.
 ANNOUNCING: frozenset[Stage] = frozenset({"ingest", "anonymize", "convert"})
 
@@ -108,7 +109,13 @@ class Flow:
         topic = self.settings.topic(model.TOPIC)
         self.models[topic] = model
         subscriber: Callable[[Handler], Handler] = self.broker.subscriber(
-            topic, batch=True, max_records=most, **self._policy(model, _decoded_batch)
+            topic,
+            batch=True,
+            max_records=most,
+            # The broker lets a batch gather: one transaction then folds what a release said.
+            fetch_min_bytes=GATHER_BYTES,
+            fetch_max_wait_ms=GATHER_MS,
+            **self._policy(model, _decoded_batch),
         )
         return subscriber
 

@@ -24,8 +24,9 @@ async def on_ledger(rows: Sequence[LedgerRow], database: Database) -> None:
     async with database.transaction("fold") as connection:
         fresh = await _insert(connection, rows)
         # In one order, so that two folds at once do not lock each other out.
-        for change in sorted({row.change for row in fresh if row.change}):
-            await _bring_up_to_date(database, connection, change)
+        changes = sorted({row.change for row in fresh if row.change})
+        if changes:
+            await _bring_up_to_date(database, connection, changes)
 
 
 async def _insert(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
@@ -50,15 +51,43 @@ async def _insert(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> lis
     return [known[event] for (event,) in done.all()]
 
 
-async def _bring_up_to_date(database: Database, connection: AsyncConnection, change: str) -> None:
-    bodies = await connection.scalars(select(t.ledger.c.body).where(t.ledger.c.change == change))
-    rows = [LedgerRow.model_validate(body) for body in bodies]
+async def _bring_up_to_date(
+    database: Database, connection: AsyncConnection, changes: Sequence[str]
+) -> None:
+    told: dict[str, list[LedgerRow]] = {change: [] for change in changes}
+    bodies = await connection.execute(
+        select(t.ledger.c.change, t.ledger.c.body).where(t.ledger.c.change.in_(changes))
+    )
+    for change, body in bodies.all():
+        told[change].append(LedgerRow.model_validate(body))
+    statement = insert(t.changes).values([_facts(change, rows) for change, rows in told.items()])
+    new = statement.excluded
+    # An end written by publish stays: the fold may lag behind it.
+    kept = {
+        "end": func.coalesce(t.changes.c.end, new.end),
+        "first_at": func.least(t.changes.c.first_at, new.first_at),
+    }
+    found = await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["change"], set_={name: new[name] for name in _FOLDED} | kept
+        ).returning(t.changes)
+    )
+    for row in found.all():
+        if row.end is None and row.state in HELD:
+            await _hold(database, connection, row, told[row.change])
+
+
+_FOLDED = ("dataset", "kind", "generation", "number", "release", "stage", "state", "reasons", "at")
+
+
+def _facts(change: str, rows: Sequence[LedgerRow]) -> dict[str, Any]:
+    """What a change's rows say of it, in the columns of its row."""
     stands = standing(rows)
     if stands is None:
-        return
-    told = [row for row in rows if row.sequence]
-    place = min((row.sequence for row in told if row.sequence), default=None)
-    facts: dict[str, Any] = {
+        raise ValueError("a change without rows")
+    place = min((row.sequence for row in rows if row.sequence), default=None)
+    return {
+        "change": change,
         "dataset": next((row.dataset for row in rows if row.dataset), None),
         "kind": next((row.kind for row in rows if row.kind), None),
         "generation": place.generation if place else None,
@@ -66,24 +95,18 @@ async def _bring_up_to_date(database: Database, connection: AsyncConnection, cha
         "release": stands.release,
         "stage": stands.stage,
         "state": stands.state,
+        "end": stands.end,
         "reasons": [reason.model_dump(exclude_none=True) for reason in stands.reasons],
+        "first_at": min(row.at for row in rows),
         "at": max(row.at for row in rows),
     }
-    first = min(row.at for row in rows)
-    statement = insert(t.changes).values(change=change, first_at=first, end=stands.end, **facts)
-    # An end written by publish stays: the fold may lag behind it.
-    await connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["change"],
-            set_={
-                **facts,
-                "end": func.coalesce(t.changes.c.end, statement.excluded.end),
-                "first_at": func.least(t.changes.c.first_at, first),
-            },
-        )
-    )
-    row = (await connection.execute(select(t.changes).where(t.changes.c.change == change))).one()
-    if row.end is None and row.state in HELD and row.number is not None:
+
+
+async def _hold(
+    database: Database, connection: AsyncConnection, row: Row[Any], told: Sequence[LedgerRow]
+) -> None:
+    """A change that waits for a person or a source: overtaken already, or tried again later."""
+    if row.number is not None:
         public = await connection.execute(
             select(t.datasets.c.generation, t.datasets.c.number).where(
                 t.datasets.c.dataset == row.dataset, t.datasets.c.number.is_not(None)
@@ -91,8 +114,8 @@ async def _bring_up_to_date(database: Database, connection: AsyncConnection, cha
         )
         for generation, number in public.all():
             await end_overtaken(database, connection, row.dataset, generation, number)
-    if row.end is None and stands.state == "waiting" and stands.stage == "ingest":
-        await _try_later(connection, row, max(one.at for one in rows if one.state == "waiting"))
+    if row.state == "waiting" and row.stage == "ingest":
+        await _try_later(connection, row, max(one.at for one in told if one.state == "waiting"))
 
 
 async def _try_later(connection: AsyncConnection, row: Row[Any], since: Any) -> None:

@@ -69,6 +69,7 @@ class Catalogue(Protocol):
     async def datasets(self) -> list[Dataset]: ...
     async def dataset(self, dataset: str) -> Dataset | None: ...
     async def files(self, dataset: str) -> list[File]: ...
+    async def file(self, dataset: str, name: str, release: str | None = None) -> File | None: ...
     async def all_files(self) -> list[File]: ...
     async def news(self, dataset: str | None = None, most: int = 50) -> list[News]: ...
     async def alive(self) -> bool: ...
@@ -99,6 +100,18 @@ class SqlCatalogue:
             dataset=dataset,
         )
         return [File(**row) for row in rows]
+
+    async def file(self, dataset: str, name: str, release: str | None = None) -> File | None:
+        """One file of a release; of the one now public without its name."""
+        chosen = "release = :release" if release else "current"
+        rows = await self._rows(
+            f"select {_FILE} from portal.files"  # noqa: S608
+            f" where dataset = :dataset and name = :name and {chosen}",
+            dataset=dataset,
+            name=name,
+            release=release,
+        )
+        return File(**rows[0]) if rows else None
 
     async def all_files(self) -> list[File]:
         rows = await self._rows(

@@ -48,25 +48,19 @@ class Downloads:
     async def stable(self, request: Request) -> Response:
         """`/datasets/<dataset>/<name>`: the release now public."""
         dataset, name = request.path_params["dataset"], request.path_params["name"]
-        found = [
-            one for one in await self._catalogue.files(dataset) if one.current and one.name == name
-        ]
-        if not found:
+        found = await self._catalogue.file(dataset, name)
+        if found is None:
             raise await self._gone(dataset)
-        return await self._answer(request, found[0], "public, no-cache")
+        return await self._answer(request, found, "public, no-cache")
 
     async def versioned(self, request: Request) -> Response:
         """`/datasets/<dataset>/releases/<release>/<name>`: the same bytes while it is public."""
         asked = request.path_params
-        found = [
-            one
-            for one in await self._catalogue.files(asked["dataset"])
-            if one.release == asked["release"] and one.name == asked["name"]
-        ]
-        if not found:
+        found = await self._catalogue.file(asked["dataset"], asked["name"], asked["release"])
+        if found is None:
             raise await self._gone(asked["dataset"])
         # Not `immutable`: a withdrawn release must go from caches within the hour.
-        return await self._answer(request, found[0], "public, max-age=3600")
+        return await self._answer(request, found, "public, max-age=3600")
 
     async def _gone(self, dataset: str) -> HTTPException:
         known = await self._catalogue.dataset(dataset)

@@ -97,6 +97,12 @@ class Memory:
     async def files(self, dataset: str) -> list[File]:
         return [one for one in self.held if one.dataset == dataset]
 
+    async def file(self, dataset: str, name: str, release: str | None = None) -> File | None:
+        found = [one for one in await self.files(dataset) if one.name == name]
+        if release:
+            return next((one for one in found if one.release == release), None)
+        return next((one for one in found if one.current), None)
+
     async def all_files(self) -> list[File]:
         return [one for one in self.held if one.current]
 
