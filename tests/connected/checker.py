@@ -185,7 +185,8 @@ def _never_backwards(found: Found) -> list[str]:
     wrong = []
     for event in _out(found):
         number = numbers.get(event["change"], -1)
-        if number <= latest.get(event["dataset"], -1):
+        # The same change again is another release of it, under a changed card.
+        if number < latest.get(event["dataset"], -1):
             wrong.append(f"{event['dataset']}: change {number} was published after a newer one")
         latest[event["dataset"]] = number
     return wrong
