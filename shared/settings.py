@@ -164,6 +164,10 @@ class Settings(BaseSettings):
     )
     source_s3_access_key: str = Field(default="", description="Its access key.")
     source_s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Its secret key.")
+    schema_catalogue: str = Field(
+        default="https://schema.data.gouv.fr/schemas.json",
+        description="List of the schemas that a card may name. ingest.",
+    )
     drop_poll_seconds: float = Field(
         default=60, gt=0, description="How often the drop bucket is listed."
     )
