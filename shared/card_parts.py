@@ -147,8 +147,15 @@ class Point(Part):
 class Source(Part):
     """Where the data come from when the event does not say, and how to read them."""
 
-    type: Literal["file", "http", "s3", "drop"] = "file"
-    address: str | None = Field(default=None, description="https, http, s3 or file address")
+    type: Literal["file", "http", "s3", "drop", "sftp", "sql"] = "file"
+    address: str | None = Field(default=None, description="https, http, sftp, s3 or file address")
+    account: str | None = Field(
+        default=None, description="name of the account, in the settings, that the host asks for"
+    )
+    database: str | None = Field(
+        default=None, description="SQL: name of the database in the settings"
+    )
+    query: str | None = Field(default=None, description="SQL: the SELECT, with ORDER BY")
     format: SourceFormat | None = Field(default=None, description="else by content")
     sheet: str | None = Field(
         default=None, description="sheet or layer: else the first visible with data"

@@ -51,3 +51,8 @@ def file(dataset: DatasetId, release: ReleaseId, name: str) -> str:
 def schema(name: str, version: str) -> str:
     """`raw`: a schema of the national catalogue, as it was fetched. No dataset begins with a dot."""
     return f".schemas/{hashlib.sha256(f'{name}@{version}'.encode()).hexdigest()}.json"
+
+
+def version(dataset: DatasetId, address: Digest) -> str:
+    """`raw`: which version of a source was fetched last, by the digest of its address."""
+    return f"{dataset}/versions/{address}.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.ingest.change_record import Run, take_up
-from services.ingest.fetch_source import Fetched
+from services.ingest.download import Fetched
 from services.ingest.keep_source import keep_source
 from services.ingest.make_table import IngestManifest, make_table
 from services.ingest.schema_by_name import with_schema
