@@ -12,7 +12,7 @@ ARGS ?=
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
 endif
-LOCKS := ingest anonymize convert publish notify store local dev
+LOCKS := ingest sql anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-faults servers unit lint lock reference bench audit clean

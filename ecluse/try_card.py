@@ -47,6 +47,7 @@ class Trial:
     files: list[dict[str, Any]] = field(default_factory=list)
     quality: dict[str, Any] = field(default_factory=dict)
     privacy: dict[str, Any] = field(default_factory=dict)
+    schema_named: bool = False
 
     def as_json(self, language: Language) -> dict[str, Any]:
         """The object that `try --json` prints."""
@@ -65,7 +66,7 @@ class Trial:
             "rows": self.rows,
             "columns": [{"name": name, "type": kind} for name, kind in self.columns],
             "files": self.files,
-            "not_checked": NOT_CHECKED,
+            "not_checked": [*NOT_CHECKED, *(["schema"] if self.schema_named else [])],
         }
 
 
@@ -86,7 +87,9 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
 
 def try_card(card: Card, source: Path, out: Path) -> Trial:
     """Runs ingest, anonymize and convert on `source`; files go to `out` when nothing stops them."""
-    trial = Trial()
+    schema = card.table_schema
+    # A schema of the national catalogue is fetched where there is a store to keep it.
+    trial = Trial(schema_named=schema is not None and not schema.fields)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         try:

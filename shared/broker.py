@@ -21,7 +21,6 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from faststream.kafka.publisher.usecase import LogicPublisher
 from faststream.message import StreamMessage
-from faststream.security import BaseSecurity, SASLScram512
 from prometheus_client import CollectorRegistry
 
 from shared import ledger, metrics
@@ -53,6 +52,7 @@ from shared.failures import (
     SourceAway,
     disk_full,
 )
+from shared.kafka_client import security
 from shared.ledger import passage_facts
 from shared.logs import failure_place, logger
 from shared.messages import Reason
@@ -439,15 +439,4 @@ def _make_broker(settings: Settings, stage: Stage, flow: Flow) -> KafkaBroker:
         ),
         # FastStream logs exceptions with their texts; ours name class and place.
         logger=None,
-    )
-
-
-def security(settings: Settings) -> BaseSecurity | None:
-    """The broker's credentials, or None on a plain-text listener."""
-    if settings.kafka_security == "PLAINTEXT":
-        return None
-    return SASLScram512(
-        username=settings.kafka_user,
-        password=settings.kafka_password.get_secret_value(),
-        use_ssl=True,
     )

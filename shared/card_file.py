@@ -107,7 +107,7 @@ def _crossed(card: Card) -> list[Problem]:
         problems.append(
             Problem("portals", f"{name} is named twice: a dataset goes by harvest or by API")
         )
-    if card.table_schema:
+    if card.table_schema and card.table_schema.fields:
         unknown = set(card.privacy.columns) - {f.name for f in card.table_schema.fields}
         problems += [
             Problem(

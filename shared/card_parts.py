@@ -148,8 +148,15 @@ class Point(Part):
 class Source(Part):
     """Where the data come from when the event does not say, and how to read them."""
 
-    type: Literal["file", "http", "s3", "drop"] = "file"
-    address: str | None = Field(default=None, description="https, http, s3 or file address")
+    type: Literal["file", "http", "s3", "drop", "sftp", "sql"] = "file"
+    address: str | None = Field(default=None, description="https, http, sftp, s3 or file address")
+    account: str | None = Field(
+        default=None, description="name of the account, in the settings, that the host asks for"
+    )
+    database: str | None = Field(
+        default=None, description="SQL: name of the database in the settings"
+    )
+    query: str | None = Field(default=None, description="SQL: the SELECT, with ORDER BY")
     format: SourceFormat | None = Field(default=None, description="else by content")
     sheet: str | None = Field(
         default=None, description="sheet or layer: else the first visible with data"
@@ -165,6 +172,14 @@ class Source(Part):
     point: Point | None = Field(default=None, description="columns that hold a position")
 
 
+# Types of Table Schema that are told from text by their form (`services.ingest.text_forms`).
+_NEAR_TYPES = {
+    "year": "integer",
+    "geojson": "geometry",
+    **dict.fromkeys(("any", "geopoint", "yearmonth", "duration", "object", "array"), "string"),
+}
+
+
 class SchemaField(Part):
     """One field of the Table Schema (Data Package v2). Its name is the column's public name."""
 
@@ -177,25 +192,57 @@ class SchemaField(Part):
     description: str | None = None
     format: str | None = None
     constraints: dict[str, Any] = {}
+    kind: str | None = Field(
+        default=None, description="the type that the schema names, where it is not one of ours"
+    )
+    true_values: tuple[str, ...] | None = Field(default=None, alias="trueValues")
+    false_values: tuple[str, ...] | None = Field(default=None, alias="falseValues")
+    decimal_char: Literal[",", "."] | None = Field(default=None, alias="decimalChar")
+    group_char: str | None = Field(default=None, alias="groupChar")
 
-    @field_validator("type", mode="before")
+    @model_validator(mode="before")
     @classmethod
     def _near_types(cls, value: object) -> object:
-        near = {"year": "integer", "any": "string", "geojson": "geometry"}
-        return near.get(str(value), value)
+        if isinstance(value, dict) and (near := _NEAR_TYPES.get(str(value.get("type")))):
+            return {**value, "kind": value["type"], "type": near}
+        return value
+
+
+class CrossCheck(Part):
+    """A check of the catalogue schema.data.gouv.fr, with its columns as parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    name: str
+    params: dict[str, Any] = {}
 
 
 class TableSchema(Part):
     model_config = ConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
     )
-    fields: tuple[SchemaField, ...] = Field(min_length=1)
+    name: str | None = Field(
+        default=None, description="of schema.data.gouv.fr, fetched when there are no fields here"
+    )
+    version: str | None = Field(default=None, description="its version, such as 2.3.1")
+    fields: tuple[SchemaField, ...] = ()
     primary_key: tuple[str, ...] = Field(default=(), alias="primaryKey")
+    missing_values: tuple[str, ...] | None = Field(
+        default=None, alias="missingValues", description="texts that mean no value"
+    )
+    custom_checks: tuple[CrossCheck, ...] | None = Field(
+        default=None, description="checks across columns, as schemas of schema.data.gouv.fr have"
+    )
 
     @field_validator("primary_key", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fields_or_name(self) -> TableSchema:
+        if not self.fields and not (self.name and self.version):
+            raise ValueError("lists its fields, or names a schema and its version")
+        return self
 
     @model_validator(mode="after")
     def _names_once(self) -> TableSchema:
@@ -320,8 +367,11 @@ class Signature(Part):
 class Quality(Part):
     row_change: tuple[int, int] | None = Field(default=None, description="bounds, in %")
     errors: Literal["block", "warn"] = "block"
+    row_stop: tuple[int, int] | None = Field(
+        default=None, description="bounds, in %, beyond which the row count stops the release"
+    )
 
-    @field_validator("row_change", mode="before")
+    @field_validator("row_change", "row_stop", mode="before")
     @classmethod
     def _percents(cls, value: object) -> object:
         if isinstance(value, list | tuple):

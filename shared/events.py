@@ -200,6 +200,19 @@ class DatasetConfirmed(Passage):
     TYPE: ClassVar[str] = "fr.ecluse.dataset.confirmed.v1"
 
 
+class Drift(Model):
+    """How the columns differ from those of the release now public. Declared names alone; columns
+    that the card does not name are counted."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: dict[str, str] = Field(
+        default={}, description="old name → new name, by place and type"
+    )
+    retyped: dict[str, tuple[str, str]] = Field(default={}, description="name → type before, after")
+    undeclared: int = Field(default=0, description="more undeclared columns than before, or fewer")
+
+
 class DatasetIngested(Passage):
     """It is fetched, typed and valid: here is the table."""
 
@@ -209,6 +222,9 @@ class DatasetIngested(Passage):
     table: ObjectRef
     rows: int = Field(ge=0)
     quality: ObjectRef
+    drift: Drift | None = Field(
+        default=None, description="None: the columns are the same, or first"
+    )
 
 
 class DatasetAnonymized(Passage):

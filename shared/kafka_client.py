@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.helpers import create_ssl_context
+from faststream.security import BaseSecurity, SASLScram512
 
 from shared.failures import OursAway
 from shared.messages import Reason
@@ -38,6 +39,17 @@ def connection(settings: Settings) -> Connection:
         sasl_plain_username=settings.kafka_user or None,
         sasl_plain_password=settings.kafka_password.get_secret_value() or None,
         ssl_context=create_ssl_context() if secured else None,
+    )
+
+
+def security(settings: Settings) -> BaseSecurity | None:
+    """The same for FastStream's broker; None on a plain-text listener."""
+    if settings.kafka_security == "PLAINTEXT":
+        return None
+    return SASLScram512(
+        username=settings.kafka_user,
+        password=settings.kafka_password.get_secret_value(),
+        use_ssl=True,
     )
 
 

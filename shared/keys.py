@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from shared.events import Stage
 from shared.ids import ChangeId, DatasetId, Digest, ReleaseId
 from shared.messages import Language
@@ -50,3 +52,13 @@ def report_page(dataset: DatasetId, release: ReleaseId, stage: Stage, language: 
 def file(dataset: DatasetId, release: ReleaseId, name: str) -> str:
     """`staged`, `public`: a file of a release."""
     return f"{dataset}/{release}/{name}"
+
+
+def schema(name: str, version: str) -> str:
+    """`raw`: a schema of the national catalogue, as it was fetched. No dataset begins with a dot."""
+    return f".schemas/{hashlib.sha256(f'{name}@{version}'.encode()).hexdigest()}.json"
+
+
+def version(dataset: DatasetId, address: Digest) -> str:
+    """`raw`: which version of a source was fetched last, by the digest of its address."""
+    return f"{dataset}/versions/{address}.json"

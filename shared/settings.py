@@ -222,6 +222,25 @@ class Settings(BaseSettings):
     )
     source_s3_access_key: str = Field(default="", description="Its access key.")
     source_s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Its secret key.")
+    accounts_file: Path | None = Field(
+        default=None,
+        description="YAML: accounts on sources' hosts, databases, by name. ingest.",
+    )
+    source_slowest_bytes: int = Field(
+        default=10 * 1024,
+        ge=0,
+        description="A source slower than that, in bytes a second, is taken for away.",
+    )
+    source_patience_seconds: float = Field(
+        default=60, gt=0, description="How long a source may be slow at the beginning."
+    )
+    query_seconds: float = Field(
+        default=600, gt=0, description="Longest that a database may work on a card's query."
+    )
+    schema_catalogue: str = Field(
+        default="https://schema.data.gouv.fr/schemas.json",
+        description="List of the schemas that a card may name. ingest.",
+    )
     drop_poll_seconds: float = Field(
         default=60, gt=0, description="How often the drop bucket is listed."
     )

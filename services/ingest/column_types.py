@@ -15,6 +15,7 @@ digits of a year count as POSIX has it, 69 to 99 of the last century; the report
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -184,11 +185,42 @@ def declared_reading(field: SchemaField, decimal: Decimal | None) -> Reading:
     if field.type in ("date", "datetime", "time") and (field.format or "").startswith("%"):
         return _formatted(field.type, field.format or "")
     reading = _DECLARED[field.type]
+    decimal = field.decimal_char or decimal
+    if field.type == "boolean" and (field.true_values or field.false_values):
+        return _booleans(field)
     if field.type == "number" and decimal == ",":
-        return replace(reading, cast=with_comma(cast_number), tidy=tidy_declared, pattern=_COMMA)
-    if field.type == "number" and decimal == ".":
-        return replace(reading, tidy=tidy_declared)
+        reading = replace(reading, cast=with_comma(cast_number), tidy=tidy_declared, pattern=_COMMA)
+    elif field.type == "number" and decimal == ".":
+        reading = replace(reading, tidy=tidy_declared)
+    if field.group_char and field.type in ("number", "integer"):
+        return _grouped(reading, field.group_char)
     return reading
+
+
+def _booleans(field: SchemaField) -> Reading:
+    """The words that the schema lists, as they are written there, and no other."""
+    yes, no = field.true_values or ("true", "1"), field.false_values or ("false", "0")
+    words = "|".join(re.escape(word) for word in yes + no)
+
+    def cast(text: pa.Array) -> pa.Array | None:
+        known = pc.is_in(text, pa.array(yes + no))
+        if not pc.all(pc.or_(known, pc.is_null(text))).as_py():
+            return None
+        truth = pc.is_in(text, pa.array(yes))
+        return pc.if_else(pc.is_null(text), pa.scalar(None, pa.bool_()), truth)
+
+    return Reading("boolean", pa.bool_(), cast, trim, f"^(?:{words})$")
+
+
+def _grouped(reading: Reading, mark: str) -> Reading:
+    def tidy(text: pa.Array) -> pa.Array:
+        return reading.tidy(pc.replace_substring(text, mark, ""))
+
+    # Without tidying, 1.234 could pass for a number with decimals.
+    def cast(text: pa.Array) -> pa.Array | None:
+        return None if pc.any(pc.match_substring(text, mark)).as_py() else reading.cast(text)
+
+    return replace(reading, cast=cast, tidy=tidy)
 
 
 def with_zone(reading: Reading) -> Reading:

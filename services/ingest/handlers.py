@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.ingest.change_record import Run, take_up
+from services.ingest.download import Fetched
 from services.ingest.drops import Drops, keys_of
 from services.ingest.keep_source import keep_source
 from services.ingest.make_table import IngestManifest, make_table
+from services.ingest.schema_by_name import with_schema
+from services.ingest.schema_drift import drift_since
 from shared.card import Card
 from shared.envelope import Received
 from shared.events import (
@@ -20,8 +23,8 @@ from shared.events import (
     DatasetIngested,
     DropNotified,
 )
-from shared.failures import OursAway, Parked
-from shared.ids import release_id
+from shared.failures import OursAway, Parked, Quarantined
+from shared.ids import ReleaseId, release_id
 from shared.manifest import made_once
 from shared.messages import Reason
 from shared.pinned_card import pin
@@ -75,9 +78,29 @@ async def on_changed(
             event.dataset,
             release,
             IngestManifest,
-            lambda: make_table(source, card, release, Path(folder), room.store, room.pool),
+            lambda: _make(source, card, release, Path(folder), room),
         )
-    return DatasetIngested.model_validate(facts | made.model_dump())
+    public = now_public.release if now_public else None
+    _check_rows(made.rows, now_public.rows if now_public else None, card)
+    drift = await drift_since(room.store, event.dataset, public, made.quality)
+    return DatasetIngested.model_validate(facts | made.model_dump() | {"drift": drift})
+
+
+async def _make(
+    source: Fetched, card: Card, release: ReleaseId, folder: Path, room: Room
+) -> IngestManifest:
+    whole = await with_schema(card, folder, room.settings, room.store)
+    return await make_table(source, whole, release, folder, room.store, room.pool)
+
+
+def _check_rows(rows: int, before: int | None, card: Card) -> None:
+    """Raises Quarantined(`row_count`) when far fewer or more rows came than are public."""
+    if not before or card.quality.row_stop is None:
+        return
+    low, high = card.quality.row_stop
+    if not low <= 100 * (rows - before) / before <= high:
+        bounds = f"{low:+d} % … {high:+d} %"
+        raise Quarantined(Reason(code="row_count", count=rows, limit=before, expected=bounds))
 
 
 async def on_notified(event: DropNotified, drops: Drops, settings: Settings) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.ingest.accounts import load_accounts
 from services.ingest.change_record import FetchedRecord, Run, read_fetched
+from services.ingest.download import Fetched
 from services.ingest.drops import version_of
-from services.ingest.fetch_source import (
-    SENT,
-    Fetched,
-    address_parts,
-    drop_key,
-    fetch_source,
-)
+from services.ingest.fetch_source import SENT, fetch_source
+from services.ingest.http_source import NotModified
+from services.ingest.last_version import LastVersion
+from services.ingest.source_address import address_parts, drop_key
+from services.ingest.sql_source import from_database
 from shared import keys
 from shared.card import Card
 from shared.events import ObjectRef
@@ -42,11 +42,7 @@ async def keep_source(
         await store.download(ref, path)
         await _clear_drop(run, store)
         return Fetched(path, known.bytes, known.sha256)
-    address = run.record.address or card.source.address
-    if address is None:
-        raise Quarantined(Reason(code="source_unknown"))
-    _check_drop(address, card)
-    fetched = await fetch_source(address, path, settings, store)
+    fetched = await _fetched(run, card, path, settings, store)
     key = keys.source(card.dataset, fetched.sha256)
     if await store.size("raw", key) != fetched.bytes:
         await store.put("raw", key, path, fetched.sha256)
@@ -55,6 +51,33 @@ async def keep_source(
         "raw", keys.fetched(card.dataset, run.source_of), record.model_dump_json().encode()
     )
     await _clear_drop(run, store)
+    return fetched
+
+
+async def _fetched(run: Run, card: Card, path: Path, settings: Settings, store: Store) -> Fetched:
+    accounts = load_accounts(settings.accounts_file)
+    told = card.source
+    if told.query is not None and run.record.address is None:
+        if told.database is None:
+            raise Quarantined(Reason(code="source_unknown"))
+        return await from_database(accounts.database(told.database), told.query, path, settings)
+    address = run.record.address or told.address
+    if address is None:
+        raise Quarantined(Reason(code="source_unknown"))
+    _check_drop(address, card)
+    version = LastVersion(store, card.dataset, address)
+    known = await version.read()
+    try:
+        fetched = await fetch_source(
+            address, path, settings, store, accounts.account(told.account),
+            known.validators if known else None,
+        )  # fmt: skip
+    except NotModified:
+        if known is None:
+            raise
+        await store.download(known.ref(card.dataset), path)
+        return Fetched(path, known.bytes, known.sha256)
+    await version.write(fetched)
     return fetched
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from services.ingest.fetch_source import Fetched
+from services.ingest.download import Fetched
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared import keys
 from shared.card import Card

@@ -7,6 +7,9 @@ import pyarrow.compute as pc
 
 from services.ingest.text_tidying import short_years
 
+# Counted up to here: more are told apart by nobody, and cost memory.
+DISTINCT = 10_000
+
 
 class ColumnProfile:
     """Counts over all batches of a column."""
@@ -16,6 +19,8 @@ class ColumnProfile:
         self._marked = 0
         self._shortest: int | None = None
         self._longest: int | None = None
+        self._distinct: pa.Array | None = None
+        self._many = False
         self.short_years = 0
 
     def feed(self, values: pa.Array, raw: pa.Array) -> None:
@@ -24,6 +29,7 @@ class ColumnProfile:
         self._marked += values.null_count - raw.null_count
         if pa.types.is_string(raw.type) and pa.types.is_temporal(values.type):
             self.short_years += short_years(raw)
+        self._count(values)
         if not pa.types.is_string(values.type):
             return
         lengths = pc.min_max(pc.utf8_length(values)).as_py()
@@ -32,11 +38,24 @@ class ColumnProfile:
             self._shortest = lengths["min"] if low is None else min(low, lengths["min"])
             self._longest = lengths["max"] if high is None else max(high, lengths["max"])
 
+    def _count(self, values: pa.Array) -> None:
+        if self._many or pa.types.is_binary(values.type):
+            return
+        fresh = pc.unique(values.drop_null())
+        if self._distinct is not None:
+            fresh = pc.unique(pa.concat_arrays([self._distinct, fresh]))
+        self._distinct = fresh
+        if len(fresh) > DISTINCT:
+            self._many, self._distinct = True, None
+
     def facts(self) -> dict[str, int]:
-        """`nulls`, of which `blank_or_marked` were blanks or null markers; lengths in characters."""
+        """`nulls`, of which `blank_or_marked` were blanks or null markers; lengths in characters;
+        `distinct` values, or `distinct_over` that many. No value itself."""
         facts = {
             "nulls": self._nulls,
             "blank_or_marked": self._marked or None,
+            "distinct": None if self._distinct is None else len(self._distinct),
+            "distinct_over": DISTINCT if self._many else None,
             "min_length": self._shortest,
             "max_length": self._longest,
         }

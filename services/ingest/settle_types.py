@@ -47,9 +47,12 @@ class ReadColumn:
     named: NamedColumn
     reading: Reading
     geometry: GeometryColumn | None = None
+    missing: pa.Array | None = None
 
     def read(self, raw: pa.Array) -> tuple[pa.Array, pa.Array | None]:
         """`raw` (text, or cells) as values, null where one does not fit, and which those are."""
+        if self.missing is not None and pa.types.is_string(raw.type):
+            raw = pc.if_else(pc.is_in(raw, self.missing), pa.scalar(None, pa.string()), raw)
         if self.geometry is not None:
             return self.geometry.read(raw)
         if pa.types.is_string(raw.type):
@@ -100,6 +103,7 @@ def settle_types(
     decimal: Decimal | None,
     columns: ColumnThreads,
     positions: int,
+    missing: Sequence[str] = (),
 ) -> SettledTypes:
     """Every named column with its reading; columns without name and content are left out.
 
@@ -135,7 +139,8 @@ def settle_types(
         reading = readings[column.position]
         shape = projection and reading is GEOMETRY
         geometry = GeometryColumn(projection, positions) if projection and shape else None
-        read.append(ReadColumn(column, reading, geometry))
+        absent = pa.array(missing) if missing and column.field is not None else None
+        read.append(ReadColumn(column, reading, geometry, absent))
     rough = projection is not None and not projection.exact
     return SettledTypes(
         tuple(read),

@@ -85,9 +85,14 @@ def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path)
     mismatches, broken = Findings(limits.reasons), Findings(limits.reasons)
     rows = 0
     with ColumnThreads() as threads:
-        settled = settle_types(table, named, card.source.decimal, threads, limits.positions)
+        settled = settle_types(
+            table, named, card.source.decimal, threads, limits.positions, _missing(card)
+        )
         columns = settled.columns
-        rules = TableRules([(column.named, column.reading) for column in columns], key, limits)
+        checks = card.table_schema.custom_checks if card.table_schema else None
+        rules = TableRules(
+            [(column.named, column.reading) for column in columns], key, limits, checks or ()
+        )
         profiles = [ColumnProfile() for _ in columns]
         positions = Positions(
             [column.named.name for column in columns], [column.reading.type for column in columns]
@@ -117,6 +122,7 @@ def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path)
     rule_reasons = broken.reasons(table.lines)
     if blocking or (rule_reasons and card.quality.errors == "block"):
         raise Quarantined(*blocking, *(rule_reasons if card.quality.errors == "block" else ()))
+    warnings = (*rules.unknown, *warnings)
     warnings = (*_short_years(columns, profiles), *warnings)
     warnings = (*table.warnings, *settled.warnings, *warnings, *_dropped(table), *rule_reasons)
     size, digest = _weighed(out)
@@ -125,6 +131,12 @@ def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path)
         quality["points"] = {axis: columns[i].named.position for axis, i in at.items()}
     kept = tuple(Column(c.named.name, c.reading.type, c.named.declared) for c in columns)
     return IngestedTable(rows, kept, quality, size, digest)
+
+
+def _missing(card: Card) -> tuple[str, ...]:
+    """Texts that the schema says mean no value; an empty one always does."""
+    listed = card.table_schema.missing_values if card.table_schema else None
+    return tuple(text for text in listed or () if text)
 
 
 def _read_column(

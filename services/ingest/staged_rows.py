@@ -6,8 +6,9 @@ types that it has; what a column is as a whole is settled when all chunks are th
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from services.ingest.text_casts import WHOLE
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-Scalar = str | int | float | Decimal | bool | bytes | None
+Scalar = str | int | float | Decimal | bool | bytes | dt.date | dt.datetime | dt.time | None
 CHUNK_ROWS = 10_000
 _CHUNK_BYTES = 16 << 20
 _TEXT = pa.string()
@@ -51,6 +52,14 @@ class StagedRows:
         self.rows += 1
         if len(self._held) == CHUNK_ROWS or self._bytes > _CHUNK_BYTES:
             self._flush()
+
+    def declare(self, names: Sequence[str]) -> None:
+        """Columns that are there even if no row comes."""
+        self._kinds = {name: set() for name in names}
+
+    def remove(self) -> None:
+        """Deletes the staged rows."""
+        self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Ends the rows. A column without a value, in place of which other rows have columns within
@@ -124,13 +133,28 @@ def _array(cells: list[Scalar]) -> pa.Array:
         return pa.array(cells, pa.bool_())
     if kinds == {bytes}:
         return pa.array(cells, pa.binary())
+    if len(kinds) == 1 and (moment := _MOMENTS.get(next(iter(kinds)))) is not None:
+        return pa.array(cells, _zoned(cells) or moment)
     if kinds == {int} and all(abs(c) < 10**18 for c in cells if isinstance(c, int)):
         return pa.array(cells, pa.int64())
     if kinds <= {int, float, Decimal} and kinds & {float, Decimal}:
-        numbers = [None if c is None or isinstance(c, str | bytes) else float(c) for c in cells]
+        numbers = [float(c) if isinstance(c, int | float | Decimal) else None for c in cells]
         if all(n is None or (math.isfinite(n) and abs(n) < WHOLE) for n in numbers):
             return pa.array(numbers, pa.float64())
     return pa.array([_text(cell) for cell in cells], _TEXT)
+
+
+_MOMENTS: dict[type, pa.DataType] = {
+    dt.date: pa.date32(),
+    dt.datetime: pa.timestamp("us"),
+    dt.time: pa.time64("us"),
+}
+
+
+def _zoned(cells: list[Scalar]) -> pa.DataType | None:
+    """The type of moments that all name their offset from UTC."""
+    moments = [cell for cell in cells if isinstance(cell, dt.datetime)]
+    return pa.timestamp("us", "UTC") if moments and all(m.tzinfo for m in moments) else None
 
 
 def _text(cell: Scalar) -> str | None:

@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.ingest.column_types import GEOMETRY, Reading
+from services.ingest.cross_checks import cross_checks
 from services.ingest.findings import Findings
 from services.ingest.geometry import are_valid
 from services.ingest.header_names import NamedColumn
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import Ordinals
+from services.ingest.text_forms import form_of
 from services.ingest.unique_values import UniqueValues
-from shared.card_parts import SchemaField
+from shared.card_parts import CrossCheck, SchemaField
 from shared.failures import Quarantined
 
 _BOUNDS: dict[str, tuple[str, Callable[[pa.Array, pa.Scalar], pa.Array]]] = {
@@ -58,8 +60,10 @@ class TableRules:
         columns: Sequence[tuple[NamedColumn, Reading]],
         primary_key: Sequence[str],
         limits: ReadLimits,
+        checks: Sequence[CrossCheck] = (),
     ) -> None:
         self._columns = columns
+        self._crossed, self.unknown = cross_checks([column for column, _ in columns], checks)
         self._rules = [
             (at, _rules(column, column.field, reading))
             for at, (column, reading) in enumerate(columns)
@@ -83,7 +87,7 @@ class TableRules:
         written = {"pattern", *_LENGTHS}
         return (
             column.field is not None
-            and reading.type != "string"
+            and reading.type not in ("string", "geometry")
             and not written.isdisjoint(column.field.constraints)
         )
 
@@ -103,6 +107,12 @@ class TableRules:
                     rows = ordinals[broken.to_numpy(zero_copy_only=False)]
                     column = self._columns[at][0]
                     findings.add(rule.code, column, rows, expected=rule.expected, limit=rule.limit)
+        for check in self._crossed:
+            broken = check.broken([values[at] for at in check.columns])
+            if pc.any(broken).as_py():
+                rows = ordinals[broken.to_numpy(zero_copy_only=False)]
+                first = self._columns[check.columns[0]][0]
+                findings.add(check.code, first, rows, expected=check.expected)
         for at, unique in self._unique.items():
             unique.feed(ordinals, [values[at]])
         if self._keys is not None:
@@ -122,6 +132,8 @@ class TableRules:
 
 def _rules(column: NamedColumn, field: SchemaField, reading: Reading) -> list[_Rule]:
     rules = []
+    if (form := form_of(field)) is not None:
+        rules.append(_Rule("form", form.name, lambda v, t: pc.invert(form.fits(v, t))))
     for name, wanted in field.constraints.items():
         try:
             rule = _rule(name, wanted, reading)

@@ -32,6 +32,8 @@ POINTS: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "later": "tests/connected/test_instances.py: a portal that is away",
     "flip-back": "tests/connected/test_instances.py: a portal that dies before the verification",
+    "harvest": "tests/connected/test_harvest.py: a look that is repeated writes the same verdict",
+    "harvest-later": "tests/connected/test_harvest.py: a portal that is away",
     "tick": "tests/connected/test_sources.py: a source that is away is asked again",
 }
 LIVES = 3

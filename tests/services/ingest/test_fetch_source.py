@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from services.ingest.change_record import Run, take_up
+from services.ingest.download import Fetched
 from services.ingest.drops import Drops, change_of, version_of
-from services.ingest.fetch_source import Fetched, fetch_source
+from services.ingest.fetch_source import fetch_source
 from services.ingest.keep_source import keep_source
 from shared.envelope import Received
 from shared.events import DatasetChanged

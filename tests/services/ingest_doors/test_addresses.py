@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from services.ingest.fetch_source import Fetched, address_parts, drop_key, fetch_source
+from services.ingest.download import Fetched
+from services.ingest.fetch_source import fetch_source
+from services.ingest.source_address import address_parts, drop_key
 from shared.failures import EcluseError, OursAway, Quarantined, SourceAway
 from shared.settings import Settings
 from shared.storage import open_store
@@ -269,10 +271,10 @@ async def test_a_redirect_to_nowhere(host: tuple[Host, str], tmp_path: Path, pla
 
 
 async def test_what_a_host_is_told(host: tuple[Host, str], tmp_path: Path) -> None:
-    """Its own name, and no password that stood in the address."""
+    """Its own name, and no user that stood in the address."""
     made, at = host
     made.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
-    await fetch(at.replace("//", "//somebody:canari@") + "/b.csv?x=1", tmp_path)
+    await fetch(at.replace("//", "//canari@") + "/b.csv?x=1", tmp_path)
     [asked] = made.asked
     assert asked.startswith(b"GET /b.csv?x=1 HTTP/1.1\r\n")
     assert f"host: {at.removeprefix('http://')}\r\n".encode() in asked.lower()
