@@ -207,6 +207,9 @@ class DatasetConverted(Passage):
     preview: FileRef
     rows: int = Field(ge=0)
     columns: Digest = Field(description="fingerprint of the published columns: names and types")
+    extras: tuple[FileRef, ...] = Field(
+        default=(), description="README, schema, map layer, ZIP of all: public beside the files"
+    )
     refused: tuple[Reason, ...] = Field(
         default=(), description="optional formats that cannot hold the table, and why"
     )

@@ -37,6 +37,7 @@ class ConvertManifest(Model):
     preview: FileRef
     rows: int
     columns: Digest
+    extras: tuple[FileRef, ...] = ()
     refused: tuple[Reason, ...] = ()
 
 
@@ -79,5 +80,6 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
             preview=await stage(made.preview),
             rows=made.rows,
             columns=made.columns,
+            extras=tuple([await stage(file) for file in made.extras]),
             refused=made.refused,
         )
