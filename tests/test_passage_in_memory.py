@@ -88,7 +88,9 @@ class Passage:
             services.anonymize.app.make_flow(
                 AnonymizeRoom(self.settings, self.store, self.pool, self.trusted)
             ),
-            services.convert.app.make_flow(ConvertRoom(self.settings, self.store, self.pool)),
+            services.convert.app.make_flow(
+                ConvertRoom(self.settings, self.store, self.pool, self.published)
+            ),
         ]
         self.listener = self._listener()
 
