@@ -25,13 +25,10 @@ from shared.messages import Language, Reason
 NOT_CHECKED = ["earlier_releases", "linked_datasets", "approval"]
 # Beside the data, in every trial that comes so far.
 WRITTEN = (
-    "report.json",
-    "quality.json",
-    "privacy.json",
-    "privacy.html",
-    "datapackage.json",
-    "preview.json",
-)
+    "report.json", "quality.json", "privacy.json", "privacy.html", "datapackage.json",
+    "preview.json", "README.md", "schema.json",
+)  # fmt: skip
+SOMETIMES = ("map.geojson",)
 REFUSED_BY_POLICY = frozenset({"subject_needs_protection"})
 
 
@@ -76,7 +73,8 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
     Raises ValueError if that would overwrite one of the files `kept`; OSError.
     """
     wanted = (*(card.formats or ()), *(card.optional_formats or ()))
-    names = {file_name(card.dataset, form) for form in wanted} | set(WRITTEN)
+    names = {file_name(card.dataset, form) for form in wanted} | {*WRITTEN, *SOMETIMES}
+    names.add(f"{card.dataset}.zip")
     written = [out / name for name in sorted(names)]
     if {path.resolve() for path in written} & {path.resolve() for path in kept}:
         raise ValueError("the trial would write over its own input: name another folder in --out")
@@ -120,7 +118,8 @@ def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path) -> None:
     # Formats left out stop nothing, and are told.
     trial.reasons = converted.refused
     trial.stage = "convert" if converted.refused else None
-    for file in (*converted.files, converted.datapackage, converted.preview):
+    beside = (converted.datapackage, converted.preview, *converted.extras)
+    for file in (*converted.files, *beside):
         shutil.copyfile(file.path, out / file.name)
     trial.files = [
         {

@@ -88,6 +88,11 @@ class Card(Part):
     formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
     optional_formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
     csv_delimiter: Delimiter | None = Field(default=None, json_schema_extra=SHAPING)
+    archive: bool = Field(
+        default=False,
+        json_schema_extra=SHAPING,
+        description="one ZIP file with everything as well",
+    )
     portals: tuple[Portal, ...] | None = None
     approval: Approval = Approval()
     news: News = News()

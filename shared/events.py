@@ -250,6 +250,13 @@ class DatasetConverted(Passage):
     preview: FileRef
     rows: int = Field(ge=0)
     columns: Digest = Field(description="fingerprint of the published columns: names and types")
+    extras: tuple[FileRef, ...] = Field(
+        default=(), description="README, schema, map layer, ZIP of all: public beside the files"
+    )
+    report: ObjectRef | None = Field(
+        default=None,
+        description="what was made and refused, and the rows' difference with the public release",
+    )
     refused: tuple[Reason, ...] = Field(
         default=(), description="optional formats that cannot hold the table, and why"
     )

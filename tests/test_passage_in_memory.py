@@ -88,7 +88,9 @@ class Passage:
             services.anonymize.app.make_flow(
                 AnonymizeRoom(self.settings, self.store, self.pool, self.trusted)
             ),
-            services.convert.app.make_flow(ConvertRoom(self.settings, self.store, self.pool)),
+            services.convert.app.make_flow(
+                ConvertRoom(self.settings, self.store, self.pool, self.published)
+            ),
         ]
         self.listener = self._listener()
 
@@ -129,6 +131,21 @@ class Passage:
                 "ce_id": event_id,
                 "content-type": "application/json",
             },
+        )
+
+    def make_public(self, ingested: dict[str, Any]) -> None:
+        """This release is the one now public."""
+        self.published["bancs"] = CatalogPublished.model_validate(
+            {
+                "dataset": "bancs",
+                "change": ingested["change"],
+                "release": ingested["release"],
+                "publication": "p" + "0" * 31,
+                "sequence": ingested["sequence"],
+                "published_at": "2026-03-01T00:00:00Z",
+                "rows": 2,
+                "columns": "0" * 64,
+            }
         )
 
     async def put(self, topic: str, value: bytes, named: dict[str, str]) -> None:
@@ -189,22 +206,49 @@ async def test_what_is_public_is_confirmed(passage: Passage) -> None:
     passage.declare(card())
     await passage.send(A)
     [ingested] = passage.events(DatasetIngested)
-    passage.published["bancs"] = CatalogPublished.model_validate(
-        {
-            "dataset": "bancs",
-            "change": ingested["change"],
-            "release": ingested["release"],
-            "publication": "p" + "0" * 31,
-            "sequence": ingested["sequence"],
-            "published_at": "2026-03-01T00:00:00Z",
-            "rows": 2,
-            "columns": "0" * 64,
-        }
-    )
+    passage.make_public(ingested)
     await passage.send(A, "e2")
     assert len(passage.events(DatasetIngested)) == 1
     [confirmed] = passage.events(DatasetConfirmed)
     assert confirmed["release"] == ingested["release"]
+
+
+async def test_the_difference_with_the_public_release_is_reported(passage: Passage) -> None:
+    """Rows added and changed, in the bucket `reports` alone: no file of the release tells of it."""
+    passage.declare(card())
+    await passage.send(A)
+    passage.make_public(passage.events(DatasetIngested)[0])
+    await passage.send("id;places\nB1;7\nB2;4\nB3;1\n", "e2")
+    first, second = passage.events(DatasetConverted)
+    told = [
+        json.loads(await passage.store.get("reports", one["report"]["key"]) or b"")
+        for one in (first, second)
+    ]
+    assert told[0]["difference"] is None
+    assert told[1]["difference"] == {
+        "added": 1,
+        "removed": 0,
+        "changed": 1,
+        "columns": {"places": 1},
+        "columns_added": [],
+        "columns_removed": [],
+    }
+    assert [file["name"] for file in second["extras"]] == ["README.md", "schema.json"]
+    for file in (*second["files"], *second["extras"], second["datapackage"], second["preview"]):
+        assert b"difference" not in (await passage.store.get("staged", file["key"]) or b"")
+
+
+async def test_an_earlier_table_that_is_gone_stops_nothing(passage: Passage) -> None:
+    """The retention of safe tables has its end; the release goes on without a comparison."""
+    passage.declare(card())
+    await passage.send(A)
+    [ingested] = passage.events(DatasetIngested)
+    passage.make_public(ingested)
+    await passage.store.delete("safe", f"bancs/tables/{ingested['release']}.parquet")
+    await passage.send("id;places\nB1;7\n", "e2")
+    report = passage.events(DatasetConverted)[1]["report"]["key"]
+    told = json.loads(await passage.store.get("reports", report) or b"")
+    assert (told["rows"], told["difference"]) == (1, None)
 
 
 async def test_undeclared_and_paused_are_parked(passage: Passage) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from services.convert.handlers import Room, on_anonymized
 from shared.app import Service
 from shared.broker import Flow
-from shared.events import DatasetAnonymized, DatasetConverted
+from shared.events import CatalogPublished, DatasetAnonymized, DatasetConverted
 from shared.settings import Settings
 from shared.stage_app import empty_spool, make_pool
 from shared.storage import open_store
+from shared.table import Table
 
 
 def make_flow(room: Room) -> Flow:
@@ -26,8 +27,12 @@ def make_service(settings: Settings) -> Service:
     """The process `ecluse serve convert`."""
     settings = empty_spool(settings, "convert")
     store = open_store(settings, "convert")
-    pool = make_pool(settings, "services.convert.convert_table")
-    room = Room(settings, store, pool)
+    pool = make_pool(settings, "services.convert.convert_table", "services.convert.row_difference")
+    published = Table(settings, CatalogPublished)
+    room = Room(settings, store, pool, published)
+
+    async def table_alive() -> bool:
+        return published.alive
 
     async def store_alive() -> bool:
         return await store.alive("staged")
@@ -37,6 +42,6 @@ def make_service(settings: Settings) -> Service:
         settings=settings,
         port=settings.convert_port,
         flow=make_flow(room),
-        starts=((pool.start, pool.stop),),
-        checks={"store": store_alive},
+        starts=((pool.start, pool.stop), (published.start, published.stop)),
+        checks={"table": table_alive, "store": store_alive},
     )

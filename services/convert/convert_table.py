@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
-
+from services.convert.archive import make_archive
 from services.convert.datapackage import make_datapackage
 from services.convert.geo_extent import geo_extent
-from services.convert.open_writers import FormatJob, Order, open_job
-from services.convert.preview import ROWS, make_preview
+from services.convert.map_layer import MapLayer
+from services.convert.open_writers import Order, open_job
+from services.convert.preview import Preview
+from services.convert.readme import make_readme
 from services.convert.release_facts import release_facts
 from services.convert.safe_table import Batch, SafeTable
 from services.convert.sort_table import is_sorted, sort_by_key, sort_by_place
-from services.convert.written_file import WrittenFile
+from services.convert.table_schema import make_schema
+from services.convert.written_file import WrittenFile, write_small
 from shared.card import Card, canonical_digest
 from shared.failures import Quarantined
 from shared.messages import Reason
+
+MAP = "map.geojson"
 
 
 @dataclass(frozen=True)
 class ConvertedRelease:
     """The files of a release on the spool. `columns` is a fingerprint of names and types.
 
-    `guarded` counts the cells that a spreadsheet would run, by column; `refused` says which optional
-    formats cannot hold the table, and why.
+    `extras` are README, schema, map layer and archive. `guarded` counts the cells that a spreadsheet
+    would run, by column; `refused` says which optional formats cannot hold the table, and why.
     """
 
     files: tuple[WrittenFile, ...]
     datapackage: WrittenFile
     preview: WrittenFile
+    extras: tuple[WrittenFile, ...]
     rows: int
     columns: str
     guarded: dict[str, int]
@@ -44,7 +48,7 @@ class ConvertedRelease:
 
 
 def convert_table(table: Path, card: Card, release: str, out: Path) -> ConvertedRelease:
-    """Writes the card's formats, `datapackage.json` and `preview.json` into the folder `out`.
+    """Writes the card's formats and what goes with them into the folder `out`.
 
     The same table and card give the same bytes, whenever and wherever. Raises Quarantined when one
     of the card's `formats` cannot hold the table; one of its `optional_formats` is left out.
@@ -52,34 +56,57 @@ def convert_table(table: Path, card: Card, release: str, out: Path) -> Converted
     source = SafeTable(table, card)
     extent = geo_extent(source) if source.geometries else None
     order = Order(source, card, release_facts(card, release), extent)
-    wanted = tuple(dict.fromkeys((*(card.formats or ()), *(card.optional_formats or ()))))
-    with tempfile.TemporaryDirectory(dir=out) as spool:
-        sorted_first = _sorted_first(wanted, order, Path(spool))
-        with ExitStack() as unfinished:
-            jobs = []
-            for form in wanted:
-                jobs.append(open_job(form, sorted_first.get(form, order), out))
-                unfinished.callback(jobs[-1].out.abandon)
-            together = [job for job in jobs if job.form not in sorted_first]
-            guarded, first = _run(source, together)
-            for job in jobs:
-                if job.form in sorted_first:
-                    _run(sorted_first[job.form].table, [job])
-            files = tuple(file for job in jobs if (file := job.finish(source.rows)))
-            unfinished.pop_all()
-    refused = {job.form: job.refusal for job in jobs if job.refusal}
+    preview = Preview(source, release)
+    layer = MapLayer(source, extent) if extent and extent.bounds else None
+    watching = [preview.write, *([layer.write] if layer else [])]
+    files, refused, guarded = _write_formats(order, out, watching)
     if fatal := [reason for form, reason in refused.items() if form in (card.formats or ())]:
         raise Quarantined(*fatal)
-    package = make_datapackage(card, release, files, source.types, guarded)
+    package = make_datapackage(card, release, files, source.types, guarded, preview.profile.told())
+    description = write_small(out / "datapackage.json", package)
+    readme = make_readme(card, order.facts, files, source.types, source.rows)
+    extras = [
+        write_small(out / "README.md", readme),
+        write_small(out / "schema.json", make_schema(card, source.types)),
+    ]
+    if card.archive:
+        whole = (*extras, description, *files)
+        extras.append(make_archive(out / f"{card.dataset}.zip", whole))
+    if layer:
+        extras.append(write_small(out / MAP, layer.content()))
+    shown = preview.content(card, extent, MAP if layer else None)
     return ConvertedRelease(
         files=files,
-        datapackage=_small(out / "datapackage.json", package),
-        preview=_small(out / "preview.json", make_preview(first, source.rows, card, source.types)),
+        datapackage=description,
+        preview=write_small(out / "preview.json", shown),
+        extras=tuple(extras),
         rows=source.rows,
         columns=canonical_digest(sorted(source.types.items())),
         guarded=guarded,
         refused=tuple(refused.values()),
     )
+
+
+def _write_formats(
+    order: Order, out: Path, watching: Sequence[Callable[[Batch], None]]
+) -> tuple[tuple[WrittenFile, ...], dict[str, Reason], dict[str, int]]:
+    """The files; format → why it is refused; cells made harmless by column."""
+    card = order.card
+    wanted = tuple(dict.fromkeys((*(card.formats or ()), *(card.optional_formats or ()))))
+    with tempfile.TemporaryDirectory(dir=out) as spool, ExitStack() as unfinished:
+        sorted_first = _sorted_first(wanted, order, Path(spool))
+        jobs = []
+        for form in wanted:
+            jobs.append(open_job(form, sorted_first.get(form, order), out))
+            unfinished.callback(jobs[-1].out.abandon)
+        together = [job.write for job in jobs if job.form not in sorted_first]
+        guarded = _run(order.table, [*watching, *together])
+        for job in jobs:
+            if job.form in sorted_first:
+                _run(sorted_first[job.form].table, [job.write])
+        files = tuple(file for job in jobs if (file := job.finish(order.table.rows)))
+        unfinished.pop_all()
+    return files, {job.form: job.refusal for job in jobs if job.refusal}, guarded
 
 
 def _sorted_first(wanted: Sequence[str], order: Order, spool: Path) -> dict[str, Order]:
@@ -100,40 +127,21 @@ def _sorted_first(wanted: Sequence[str], order: Order, spool: Path) -> dict[str,
     return found
 
 
-def _run(source: SafeTable, jobs: list[FormatJob]) -> tuple[dict[str, int], pl.DataFrame]:
-    """Reads the table once for all formats: cells made harmless by column, first rows.
+def _run(source: SafeTable, takers: Sequence[Callable[[Batch], None]]) -> dict[str, int]:
+    """Reads the table once for all takers; the cells that a spreadsheet would run, by column.
 
-    The formats of a batch are written beside each other, and the next batch is read meanwhile.
+    A batch's formats are written beside each other, and the next batch is read meanwhile.
     """
     counts: Counter[str] = Counter()
-    first: pl.DataFrame | None = None
-    with ThreadPoolExecutor(max(len(jobs), 1), thread_name_prefix="format") as threads:
+    with ThreadPoolExecutor(max(len(takers), 1), thread_name_prefix="format") as threads:
         under_way: list[Future[None]] = []
         for batch in source.batches():
-            first = _longer(first, batch)
             counts.update({name: int(cells.sum()) for name, cells in batch.risky.items()})
+            if source.geometries:
+                _ = batch.geojson  # several want it: made once, before they start
             for done in under_way:
                 done.result()
-            under_way = [threads.submit(job.write, batch) for job in jobs]
+            under_way = [threads.submit(take, batch) for take in takers]
         for done in under_way:
             done.result()
-    return dict(counts), first if first is not None else pl.DataFrame()
-
-
-def _longer(first: pl.DataFrame | None, batch: Batch) -> pl.DataFrame:
-    if first is None:
-        return batch.cells.head(ROWS)
-    return first if len(first) >= ROWS else first.vstack(batch.cells.head(ROWS - len(first)))
-
-
-def _small(path: Path, content: bytes) -> WrittenFile:
-    path.write_bytes(content)
-    return WrittenFile(
-        name=path.name,
-        format="json",
-        media_type="application/json",
-        path=path,
-        bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        rows=None,
-    )
+    return dict(counts)

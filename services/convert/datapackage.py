@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.convert.formula_guard import guarded_headers
+from services.convert.table_schema import table_schema
 from services.convert.written_file import WrittenFile
 from shared.card import Card
 from shared.strategy import LICENCES
@@ -24,6 +25,7 @@ def make_datapackage(
     files: Sequence[WrittenFile],
     types: Mapping[str, str],
     guarded: Mapping[str, int],
+    profile: Mapping[str, Mapping[str, Any]],
 ) -> bytes:
     """The descriptor as JSON. `types` are the published columns' Table Schema types."""
     name = card.licence or "lov2"
@@ -44,7 +46,7 @@ def make_datapackage(
         "attribution": card.attribution,
         "legalNotes": card.legal_notes,
         "updateFrequency": card.frequency,
-        "resources": [_resource(file, card, types, guarded) for file in files],
+        "resources": [_resource(file, card, types, guarded, profile) for file in files],
     }
     if card.spatial:
         package["spatial"] = card.spatial.model_dump(mode="json", exclude_none=True)
@@ -71,7 +73,11 @@ def _contributors(card: Card) -> list[dict[str, Any]]:
 
 
 def _resource(
-    file: WrittenFile, card: Card, types: Mapping[str, str], guarded: Mapping[str, int]
+    file: WrittenFile,
+    card: Card,
+    types: Mapping[str, str],
+    guarded: Mapping[str, int],
+    profile: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "$schema": RESOURCE,
@@ -92,10 +98,7 @@ def _resource(
             "type": "table",
             "encoding": "utf-8",
             "dialect": {"delimiter": delimiter, "lineTerminator": "\r\n", "quoteChar": '"'},
-            "schema": {
-                "fields": [_field(name, headers[name], kind, card) for name, kind in types.items()],
-                "missingValues": [""],
-            },
+            "schema": _profiled(table_schema(card, types, headers), types, profile),
         }
         if guarded:
             resource["formulaGuard"] = {"prefix": "'", "cells": cells}
@@ -104,19 +107,12 @@ def _resource(
     return resource
 
 
-def _field(name: str, header: str, kind: str, card: Card) -> dict[str, Any]:
-    said = card.columns.get(name)
-    field: dict[str, Any] = {"name": header, "type": kind}
-    if header != name:
-        field["title"] = name
-    if said and said.title:
-        field["title"] = said.title["fr"]
-    if said and said.description:
-        field["description"] = said.description["fr"]
-    if said and said.unit:
-        field["unit"] = said.unit
-    if said and said.codes:
-        field["categories"] = [
-            {"value": code, "label": meaning["fr"]} for code, meaning in said.codes.items()
-        ]
-    return field
+def _profiled(
+    schema: dict[str, Any], types: Mapping[str, str], profile: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The schema with how many values each column lacks, how many differ, the least and greatest."""
+    shown = ("nulls", "distinct", "min", "max")
+    for name, field in zip(types, schema["fields"], strict=True):
+        told = profile.get(name, {})
+        field["profile"] = {fact: told[fact] for fact in shown if fact in told}
+    return schema

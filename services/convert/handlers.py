@@ -6,27 +6,41 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from services.convert.conversion_report import make_report
 from services.convert.convert_table import convert_table
+from services.convert.row_difference import RowDifference, compare_rows
 from services.convert.written_file import WrittenFile
 from shared import keys
 from shared.card import Card
-from shared.events import DatasetAnonymized, DatasetConverted, FileRef, Model
+from shared.events import (
+    CatalogPublished,
+    DatasetAnonymized,
+    DatasetConverted,
+    FileRef,
+    Model,
+    ObjectRef,
+)
+from shared.failures import Quarantined
 from shared.ids import Digest
 from shared.manifest import made_once
 from shared.messages import Reason
 from shared.pinned_card import read_pinned
 from shared.settings import Settings
 from shared.storage import Store
+from shared.table import TableView
 from shared.workers import WorkerPool
 
 
 @dataclass(frozen=True)
 class Room:
-    """What convert works with."""
+    """What convert works with. Without `published` nothing is compared."""
 
     settings: Settings
     store: Store
     pool: WorkerPool
+    published: TableView[CatalogPublished] | None = None
 
 
 class ConvertManifest(Model):
@@ -37,7 +51,15 @@ class ConvertManifest(Model):
     preview: FileRef
     rows: int
     columns: Digest
+    extras: tuple[FileRef, ...] = ()
+    report: ObjectRef | None = None
     refused: tuple[Reason, ...] = ()
+
+
+class SafeManifest(Model):
+    """What convert reads of anonymize's manifest."""
+
+    table: ObjectRef
 
 
 async def on_anonymized(event: DatasetAnonymized, room: Room) -> DatasetConverted:
@@ -61,6 +83,7 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
         out.mkdir()
         await room.store.download(event.table, source)
         made = await room.pool.run(convert_table, source, card, event.release, out)
+        difference = await _difference(event, card, source, room)
 
         async def stage(file: WrittenFile) -> FileRef:
             key = keys.file(event.dataset, event.release, file.name)
@@ -79,5 +102,32 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
             preview=await stage(made.preview),
             rows=made.rows,
             columns=made.columns,
+            extras=tuple([await stage(file) for file in made.extras]),
+            report=await room.store.put_bytes(
+                "reports",
+                keys.report(event.dataset, event.release, "convert"),
+                make_report(made, difference),
+            ),
             refused=made.refused,
         )
+
+
+async def _difference(
+    event: DatasetAnonymized, card: Card, after: Path, room: Room
+) -> RowDifference | None:
+    """The rows' difference with the release now public; None if there is none to compare with.
+
+    It may be that the earlier safe table is deleted already: this stops nothing.
+    """
+    public = room.published.get(event.dataset) if room.published else None
+    if public is None or public.release == event.release:
+        return None
+    key = keys.manifest(event.dataset, public.release, "anonymize")
+    told = await room.store.get("reports", key)
+    before = after.with_name("before.parquet")
+    try:
+        await room.store.download(SafeManifest.model_validate_json(told or b"").table, before)
+    except (ValidationError, Quarantined):
+        return None
+    unique = card.table_schema.primary_key if card.table_schema else ()
+    return await room.pool.run(compare_rows, before, after, unique, after.parent)

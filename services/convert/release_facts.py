@@ -30,11 +30,18 @@ class ReleaseFacts:
         """Name → text, sorted by name; empty ones left out."""
         return {name: text for name, text in sorted(vars(self).items()) if text}
 
+    def period_words(self) -> str:
+        """« depuis le 2020-01-01 », « du 2020-01-01 au 2020-12-31 »; empty without a period."""
+        start, _, end = self.period.partition("/")
+        if not start:
+            return ""
+        return f"depuis le {start}" if end == ".." else f"du {start} au {end}"
+
     def sentence(self) -> str:
         """The attribution that both licences ask for, in one French sentence."""
         parts = [self.attribution or self.producer, f"{self.licence} ({self.licence_url})"]
         if self.period:
-            parts.append(f"période : {self.period}")
+            parts.append(f"données {self.period_words()}")
         if self.sources:
             parts.append(f"d'après {self.sources}")
         parts.append(f"version {self.release}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -140,14 +141,23 @@ class SafeTable:
         """Column → its Table Schema type, in the table's order."""
         return {field.name: table_schema_type(field.type) for field in self.schema}
 
-    def is_short(self, name: str) -> bool:
-        """Whether the file says that an integer column fits into 32 bits."""
+    def edges(self, name: str) -> tuple[Any, Any] | None:
+        """The least and the greatest value of a column, as the file's statistics say."""
         place = self.schema.get_field_index(name)
+        found: list[Any] = []
         for group in self._groups:
             told = group.column(place).statistics
-            if told is None or not told.has_min_max or max(-told.min - 1, told.max) >= 2**31:
-                return False
-        return True
+            if told is None or not told.has_min_max:
+                if told is None or told.null_count != group.num_rows:
+                    return None
+                continue
+            found += [told.min, told.max]
+        return (min(found), max(found)) if found else None
+
+    def is_short(self, name: str) -> bool:
+        """Whether the file says that an integer column fits into 32 bits."""
+        edges = self.edges(name)
+        return edges is not None and edges[0] >= -(2**31) and edges[1] < 2**31
 
     def batches(self) -> Iterator[Batch]:
         """All rows, in order; each batch is made when it is asked for. A table without rows is one."""

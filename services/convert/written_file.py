@@ -53,6 +53,11 @@ class CountingWriter(io.RawIOBase):
             self._file.close()
         super().close()
 
+    @property
+    def sha256(self) -> str:
+        """Of what was written so far."""
+        return self._digest.hexdigest()
+
     def abandon(self) -> None:
         """Deletes the file; what a ZIP writer still says when it is forgotten goes nowhere."""
         self._abandoned = True
@@ -67,6 +72,24 @@ class CountingWriter(io.RawIOBase):
             media_type=FORMATS[form].media_type,
             path=self.path,
             bytes=self.bytes,
-            sha256=self._digest.hexdigest(),
+            sha256=self.sha256,
             rows=rows,
         )
+
+
+def write_small(path: Path, content: bytes) -> WrittenFile:
+    """A file beside the data, written whole; its format is what its name ends with."""
+    path.write_bytes(content)
+    form = path.suffix.removeprefix(".")
+    return WrittenFile(
+        name=path.name,
+        format=form,
+        media_type=_BESIDE[form],
+        path=path,
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        rows=None,
+    )
+
+
+_BESIDE = {"json": "application/json", "geojson": "application/geo+json", "md": "text/markdown"}

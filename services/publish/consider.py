@@ -39,6 +39,7 @@ async def on_converted(event: DatasetConverted, database: Database) -> None:
         *({"role": "data", **file.model_dump()} for file in event.files),
         {"role": "datapackage", **event.datapackage.model_dump()},
         {"role": "preview", **event.preview.model_dump()},
+        *({"role": "extra", **file.model_dump()} for file in event.extras),
     ]
     made = {
         "policy": event.policy,

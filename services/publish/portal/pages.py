@@ -97,6 +97,7 @@ class Pages:
             dataset=dataset,
             card=dataset.card,
             files=[one for one in current if one.role == "data"],
+            extras=[one for one in current if one.role == "extra"],
             preview=await self._preview(current),
             licence=LICENCES[dataset.card.get("licence", "lov2")],
             earlier=_earlier(files),

@@ -59,6 +59,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "column": ("Colonne", "Column"),
     "type": ("Type", "Type"),
     "unit": ("Unité", "Unit"),
+    "distribution": ("Répartition", "Distribution"),
+    "from_to_values": ("De {0} à {1}", "From {0} to {1}"),
     "reuse": ("Réutiliser depuis un programme", "Use from a program"),
     "all_metadata": ("Description complète (Data Package)", "Full description (Data Package)"),
     "earlier": ("Versions précédentes", "Earlier versions"),
@@ -114,6 +116,7 @@ TYPES: dict[str, tuple[str, str]] = {
     "integer": ("nombre entier", "whole number"),
     "number": ("nombre", "number"),
     "boolean": ("vrai/faux", "true/false"),
+    "geojson": ("géométrie", "geometry"),
     "date": ("date", "date"),
     "datetime": ("date et heure", "date and time"),
     "time": ("heure", "time"),
@@ -153,6 +156,10 @@ class Words:
         if isinstance(value, bool):
             return (("faux", "vrai") if self.language == "fr" else ("false", "true"))[value]
         return "" if value is None else str(value)
+
+    def edge(self, value: float | str) -> str:
+        """An end of a histogram: a number, or a day or moment as the files hold it."""
+        return value if isinstance(value, str) else self.number(value)
 
     def size(self, value: int) -> str:
         """`1,4 Mo`, `1.4 MB` (powers of 1000)."""

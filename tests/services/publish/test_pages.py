@@ -118,6 +118,21 @@ def test_a_missing_page_helps(address: str) -> None:
     assert program.json() == {"status": 404}
 
 
+def test_the_page_shows_what_lies_beside_and_how_values_lie() -> None:
+    """Links to README and archive; a column's histogram as bars with a text for those who see none."""
+    told = {"name": "places", "type": "integer", "title": None, "description": None, "unit": None}
+    profile = {"nulls": 0, "histogram": {"edges": [1.0, 2.0, 3.0], "counts": [4, 2]}}
+    content = json.dumps(
+        {"columns": [told | {"profile": profile}], "rows": [[1]], "total": 1}
+    ).encode()
+    beside = file("README.md", b"x", role="extra")
+    shelf = {file(): CSV, file("preview.json", content, role="preview"): content, beside: b"x"}
+    page = Memory([dataset()], shelf).client().get("/datasets/bancs").text
+    assert 'href="/datasets/bancs/README.md"' in page
+    assert 'aria-label="De 1 à 3"' in page
+    assert page.count("<rect ") == 2
+
+
 def test_a_preview_that_is_away_does_not_break_the_page() -> None:
     """The rest of the page stands without its first rows."""
     memory = town()
