@@ -44,6 +44,9 @@ _PLACE = re.compile(
     r"|pr[eé]sident|abb[eé]|docteur|professeur|boulodrome|skatepark|dojo|hall|auditorium|amphith[eé][aâ]tre)\b",
     re.IGNORECASE,
 )
+_PLACE_BEHIND = re.compile(
+    r".{0,20}?\b(?:m[eé]tropole|communaut[eé]|agglom[eé]ration|agglo|habitat)\b", re.IGNORECASE
+)
 _ROLE_WORDS = """
     maire adjoint adjointe president presidente directeur directrice conseiller conseillere
     prefet prefete ministre depute deputee senateur senatrice proviseur principal principale recteur
@@ -92,7 +95,7 @@ def has_name(text: str) -> bool:
         return True
     position = 0
     while pair := _PAIR.search(text, position):
-        if _is_pair(pair) and not _place_before(text, pair.start()):
+        if _is_pair(pair) and not _place_around(text, *pair.span()):
             return True
         position = pair.end(1)
     return False
@@ -110,6 +113,10 @@ def _is_pair(found: re.Match[str]) -> bool:
     # « DUPONT Jean », « Dupont, Jean »
     written_last = found[1].isupper() or "," in found[2]
     return written_last and one in last and other in first
+
+
+def _place_around(text: str, start: int, end: int) -> bool:
+    return _place_before(text, start) or _PLACE_BEHIND.match(text, end) is not None
 
 
 def _place_before(text: str, end: int) -> bool:
