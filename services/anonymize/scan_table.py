@@ -10,16 +10,21 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.anonymize import header_lexicon
+from services.anonymize.code_detectors import CARD, IBAN, IP, MAC, PLATE
 from services.anonymize.detector import Detector
 from services.anonymize.email_detector import EMAIL
+from services.anonymize.life_detectors import HOME, SPECIAL
+from services.anonymize.name_detector import NAME
 from services.anonymize.nir_detector import NIR
 from services.anonymize.normalise import NEEDS_WORK, normalise
 from services.anonymize.number_detectors import Hits, NumberTally
 from services.anonymize.phone_detector import PHONE, PHONE_IN_PHONE_COLUMN
+from services.anonymize.text_tally import TextTally
 
 # Eight digits with little between them: without that there is neither a telephone nor a NIR.
 _DIGITS = r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){7}|2[ABab][^0-9A-Za-z]{0,4}[0-9]"
@@ -27,6 +32,11 @@ _DIGITS = r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){7}|2[ABab][^0-9A-Za-z]{0,4}[0-9]"
 _BARE = r"^\s*-?[1-9][0-9]{7,16}(?:[.,]0+)?\s*$"
 _POWER = r"^\s*[+-]?[1-9](?:[.,][0-9]+)?[eE]\+?(?:0?[78]|1[0-4])\s*$"
 _BLURRED_NIR = re.compile(r"[12][0-9]{2}(?:0[1-9]|1[0-2])(?!00)[0-9]{8}(?:[0-9]{2})?")
+
+
+_OF_WORDS = (EMAIL, NAME, SPECIAL)
+_OF_CODES = (IBAN, CARD, PLATE, IP, MAC, HOME)
+TEXT_DETECTORS = tuple(one.name for one in (*_OF_WORDS, PHONE, NIR, *_OF_CODES))
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,9 @@ class ColumnScan:
         self.name = name
         self._kind = header_lexicon.kind(name)
         self._phone = PHONE_IN_PHONE_COLUMN if self._kind == "phone" else PHONE
-        self._hits = {"email": Hits(), "phone": Hits(), "nir": Hits()}
+        self._hits = {detector: Hits() for detector in TEXT_DETECTORS}
         self._numbers = NumberTally(self._kind)
+        self._texts = TextTally(name)
 
     def see(self, column: pa.Array, first_row: int) -> None:
         """Looks at every cell of one batch, whose first cell stands in `first_row` (from 0)."""
@@ -79,43 +90,58 @@ class ColumnScan:
         self._numbers.see(pc.abs(numbers), rows)
 
     def _see_text(self, cells: pa.StringArray, rows: pa.Int64Array) -> None:
-        cells = _normalised(cells)
         self._numbers.cells(len(cells))
-        self._check(EMAIL, cells, rows)
-        self._see_powers(cells, rows)
-        digits = pc.match_substring_regex(cells, _DIGITS)
-        if not pc.any(digits, min_count=0).as_py():
+        # Equal cells are looked at once: most columns have far fewer texts than rows.
+        coded = cells.dictionary_encode()
+        texts = _Texts(_normalised(coded.dictionary), coded.indices, rows)
+        self._texts.see(texts.unique, texts.rows_of)
+        for detector in _OF_WORDS:
+            self._check(detector, texts)
+        self._see_powers(texts)
+        digit = pc.match_substring_regex(texts.unique, "[0-9]")
+        if not pc.any(digit, min_count=0).as_py():
             return
-        cells, rows = cells.filter(digits), rows.filter(digits)
-        bare = pc.match_substring_regex(cells, _BARE)
-        plain = pc.replace_substring_regex(cells.filter(bare), r"[.,]0+\s*$|[\s-]", "")
-        self._numbers.see(plain.cast(pa.int64()), rows.filter(bare))
-        other = pc.invert(bare)
-        cells, rows = cells.filter(other), rows.filter(other)
-        self._check(self._phone, cells, rows)
-        self._check(NIR, cells, rows)
+        for detector in _OF_CODES:
+            self._check(detector, texts, digit)
+        digits = pc.match_substring_regex(texts.unique, _DIGITS)
+        bare = pc.and_(digits, pc.match_substring_regex(texts.unique, _BARE))
+        here = bare.take(texts.indices)
+        plain = pc.replace_substring_regex(
+            texts.unique.take(texts.indices).filter(here), r"[.,]0+\s*$|[\s-]", ""
+        )
+        self._numbers.see(plain.cast(pa.int64()), rows.filter(here))
+        other = pc.and_not(digits, bare)
+        self._check(self._phone, texts, other)
+        self._check(NIR, texts, other)
 
-    def _see_powers(self, cells: pa.StringArray, rows: pa.Int64Array) -> None:
+    def _see_powers(self, texts: _Texts) -> None:
         """Numbers that a spreadsheet wrote as powers of ten: `6.12E+08`, `2.95109912611E+14`."""
-        power = pc.match_substring_regex(cells, _POWER)
+        power = pc.match_substring_regex(texts.unique, _POWER)
         if not pc.any(power, min_count=0).as_py():
             return
-        cells, rows = cells.filter(power), rows.filter(power)
-        texts = [text.strip().replace(",", ".") for text in cells.to_pylist()]
-        numbers = [int(abs(Decimal(text))) for text in texts]
+        here = power.take(texts.indices)
+        cells, rows = texts.unique.take(texts.indices).filter(here), texts.rows.filter(here)
+        written = [text.strip().replace(",", ".") for text in cells.to_pylist()]
+        numbers = [int(abs(Decimal(text))) for text in written]
         # Its last digits are lost, the key with them: the ranges must do.
         blurred = pa.array([bool(_BLURRED_NIR.fullmatch(str(n))) for n in numbers], pa.bool_())
         self._hits["nir"].add(rows.filter(blurred))
         others = pc.invert(blurred)
         self._numbers.see(pa.array(numbers, pa.int64()).filter(others), rows.filter(others))
 
-    def _check(self, detector: Detector, cells: pa.StringArray, rows: pa.Int64Array) -> None:
-        candidate = pc.match_substring_regex(cells, detector.pattern)
-        if not pc.any(candidate, min_count=0).as_py():
+    def _check(
+        self, detector: Detector, texts: _Texts, among: pa.BooleanArray | None = None
+    ) -> None:
+        candidate = pc.match_substring_regex(texts.unique, detector.pattern)
+        if among is not None:
+            candidate = pc.and_(candidate, among)
+        places = pc.indices_nonzero(candidate).to_numpy(zero_copy_only=False)
+        if not len(places):
             return
-        coded = cells.filter(candidate).dictionary_encode()
-        verdicts = pa.array([detector.check(text) for text in coded.dictionary.to_pylist()])
-        self._hits[detector.name].add(rows.filter(candidate).filter(verdicts.take(coded.indices)))
+        found = np.zeros(len(texts.unique), np.bool_)
+        found[places] = [detector.check(text) for text in texts.unique.take(places).to_pylist()]
+        if found.any():
+            self._hits[detector.name].add(texts.rows_of(pa.array(found)))
 
     def findings(self) -> list[Finding]:
         """What the whole column holds, its name included."""
@@ -123,15 +149,28 @@ class ColumnScan:
         if header_lexicon.is_personal(self.name):
             found.append(Finding(self.name, "header", 0))
         numbers = self._numbers.verdict()
-        more = {"phone": numbers.phone, "nir": numbers.nir}
-        for detector, in_text in self._hits.items():
-            hits = in_text.and_more(more.get(detector, Hits()))
+        more = {"phone": numbers.phone, "nir": numbers.nir, **self._texts.verdict()}
+        for detector in dict.fromkeys((*self._hits, *more)):
+            hits = self._hits.get(detector, Hits()).and_more(more.get(detector, Hits()))
             if hits.cells:
                 found.append(Finding(self.name, detector, hits.cells, hits.first_row + 2))
         if numbers.chance.cells:
             line = numbers.chance.first_row + 2
             found.append(Finding(self.name, "nir", numbers.chance.cells, line, chance=True))
         return found
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The different texts of a batch, and which of them each of its rows has."""
+
+    unique: pa.StringArray
+    indices: pa.Int32Array
+    rows: pa.Int64Array
+
+    def rows_of(self, mask: pa.BooleanArray) -> pa.Int64Array:
+        """The rows whose text the mask marks."""
+        return self.rows.filter(mask.take(self.indices))
 
 
 def is_text(kind: pa.DataType) -> bool:

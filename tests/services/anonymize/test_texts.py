@@ -15,11 +15,12 @@ from services.anonymize import (
     transforms,
     verify_table,
 )
+from services.anonymize.apply_policy import DETECTORS
 from shared import policy_signature
 from shared.messages import Reason, catalogue
 
 CODES = sorted(
-    {"finding_email", "finding_phone", "finding_nir"}.union(
+    {f"finding_{name}" for name in DETECTORS if name != "header"}.union(
         *(
             re.findall(r'Reason\(\s*code="(\w+)"', inspect.getsource(module))
             for module in (
