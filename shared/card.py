@@ -21,10 +21,12 @@ from shared.card_parts import (
     ColumnText,
     Contact,
     Frequency,
+    Gather,
     HarvestedPortal,
     News,
     Origin,
     Part,
+    PartSource,
     Portal,
     Privacy,
     Producer,
@@ -77,6 +79,10 @@ class Card(Part):
     obligation: str | None = None
     hvd: str | None = None
     source: Source = Field(default=Source(), json_schema_extra=SHAPING)
+    sources: tuple[PartSource, ...] | None = Field(
+        default=None, json_schema_extra=SHAPING, description="several sources for one table"
+    )
+    gathering: Gather | None = Field(default=None, json_schema_extra=SHAPING)
     table_schema: TableSchema | None = Field(
         default=None, alias="schema", json_schema_extra=SHAPING
     )
@@ -127,6 +133,11 @@ class Card(Part):
         if (strategy.first, self.approval.first) == ("person", "automatic"):
             departs.append("approval")
         return tuple(name for name in departs if name not in self.departures)
+
+    @property
+    def gather(self) -> Gather:
+        """How several sources become one table, as written or by default."""
+        return self.gathering or Gather()
 
     def missing_metadata(self) -> tuple[str, ...]:
         """Which of the eleven metadata a person still has to write; both dates come by themselves."""

@@ -171,6 +171,24 @@ class Source(Part):
     point: Point | None = Field(default=None, description="columns that hold a position")
 
 
+class PartSource(Source):
+    """One of several sources of a table."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    insee: Annotated[str, StringConstraints(pattern=r"^\d[\dAB]\d{3}$")] = Field(
+        description="INSEE code of the commune that produces it"
+    )
+
+
+class Gather(Part):
+    """How several sources become one table."""
+
+    column: ColumnName = Field(default="code_insee", description="holds each source's INSEE code")
+    late: Literal["stop", "last", "leave_out"] = Field(
+        default="stop", description="what becomes of a source that is away or broken"
+    )
+
+
 # Types of Table Schema that are told from text by their form (`services.ingest.text_forms`).
 _NEAR_TYPES = {
     "year": "integer",

@@ -58,27 +58,32 @@ class IngestedTable:
     sha256: str
 
 
-def source_to_table(source: Path, card: Card, out: Path, limits: ReadLimits) -> IngestedTable:
+def source_to_table(
+    source: Path, card: Card, out: Path, limits: ReadLimits, notes: Sequence[Reason] = ()
+) -> IngestedTable:
     """Reads `source` (any `SourceFormat`, by its content) under `card`; writes `out` (Parquet, zstd).
 
     Columns keep the source's order. Types: the schema's where it declares them, else those that
     all values allow (`infer_types`). With `quality: {errors: warn}` in the card, values that break
     a rule of the schema pass and are listed in the report; values of another type never do.
 
-    Geometries are well-known binary in WGS 84; the file's metadata say which columns they are
-    (`geo`, GeoParquet 1.1), or which hold latitude and longitude (`ecluse:points`).
+    `notes` go into the report as they are. Geometries are well-known binary in WGS 84; the file's
+    metadata say which columns they are (`geo`, GeoParquet 1.1), or which hold latitude and
+    longitude (`ecluse:points`).
 
     Raises Quarantined, at most 100 reasons of each code, `out` then removed.
     """
     try:
         with TemporaryDirectory(dir=out.parent) as work:
-            return _ingest(source, card, out, limits, Path(work))
+            return _ingest(source, card, out, limits, Path(work), notes)
     except BaseException:
         out.unlink(missing_ok=True)
         raise
 
 
-def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path) -> IngestedTable:
+def _ingest(
+    source: Path, card: Card, out: Path, limits: ReadLimits, work: Path, notes: Sequence[Reason]
+) -> IngestedTable:
     table = open_source(source, card.source, tuple(declared_names(card)), limits, work)
     named, warnings = match_columns(table.headers, card)
     key = card.table_schema.primary_key if card.table_schema else ()
@@ -124,7 +129,14 @@ def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path)
         raise Quarantined(*blocking, *(rule_reasons if card.quality.errors == "block" else ()))
     warnings = (*rules.unknown, *warnings)
     warnings = (*_short_years(columns, profiles), *warnings)
-    warnings = (*table.warnings, *settled.warnings, *warnings, *_dropped(table), *rule_reasons)
+    warnings = (
+        *notes,
+        *table.warnings,
+        *settled.warnings,
+        *warnings,
+        *_dropped(table),
+        *rule_reasons,
+    )
     size, digest = _weighed(out)
     quality = _report(table, columns, profiles, rows, warnings)
     if at := positions.columns():
