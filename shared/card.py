@@ -41,6 +41,7 @@ from shared.card_parts import (
     Translated,
 )
 from shared.ids import DatasetId, Digest
+from shared.schedule import Schedule
 from shared.strategy import Format, Licence, Strategy
 
 SHAPING: JsonDict = {"shaping": True}
@@ -83,6 +84,7 @@ class Card(Part):
         default=None, json_schema_extra=SHAPING, description="several sources for one table"
     )
     gathering: Gather | None = Field(default=None, json_schema_extra=SHAPING)
+    schedule: Schedule | None = Field(default=None, description="fetched by itself, and when")
     table_schema: TableSchema | None = Field(
         default=None, alias="schema", json_schema_extra=SHAPING
     )
