@@ -20,6 +20,7 @@ from shared.card_parts import (
     ColumnName,
     ColumnText,
     Contact,
+    Derived,
     Frequency,
     Gather,
     HarvestedPortal,
@@ -84,6 +85,9 @@ class Card(Part):
         default=None, json_schema_extra=SHAPING, description="several sources for one table"
     )
     gathering: Gather | None = Field(default=None, json_schema_extra=SHAPING)
+    derive: tuple[Derived, ...] | None = Field(
+        default=None, json_schema_extra=SHAPING, description="columns added by the commune"
+    )
     schedule: Schedule | None = Field(default=None, description="fetched by itself, and when")
     table_schema: TableSchema | None = Field(
         default=None, alias="schema", json_schema_extra=SHAPING

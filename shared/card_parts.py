@@ -180,6 +180,24 @@ class PartSource(Source):
     )
 
 
+class Derived(Part):
+    """Columns added from the official geographic code, by what another column says."""
+
+    column: ColumnName = Field(description="column that names the commune")
+    by: Literal["name", "postal_code", "insee"] = Field(description="what it names it by")
+    within: Annotated[str, StringConstraints(pattern=r"^(\d[\dAB]|97\d)$")] | None = Field(
+        default=None, description="département, where a name alone means several communes"
+    )
+    add: dict[Literal["code_insee", "epci", "departement", "region"], ColumnName] = Field(
+        min_length=1, description="what to add → the new column's name"
+    )
+
+    @field_validator("add", mode="before")
+    @classmethod
+    def _names_as_they_are(cls, value: object) -> object:
+        return {name: name for name in value} if isinstance(value, list | tuple) else value
+
+
 class Gather(Part):
     """How several sources become one table."""
 

@@ -89,13 +89,15 @@ async def _instead(
 def _alone(card: Card, part: PartSource) -> Card:
     """The card for one source: its own way of reading, no column that only the whole has, no key
     that holds over the whole."""
+    later = {card.gather.column, *(n for one in card.derive or () for n in one.add.values())}
     schema = card.table_schema
     if schema is not None:
-        fields = tuple(field for field in schema.fields if field.name != card.gather.column)
+        fields = tuple(field for field in schema.fields if field.name not in later)
         schema = schema.model_copy(update={"fields": fields, "primary_key": ()})
-    columns = {n: rule for n, rule in card.privacy.columns.items() if n != card.gather.column}
+    columns = {n: rule for n, rule in card.privacy.columns.items() if n not in later}
     privacy = card.privacy.model_copy(update={"columns": columns})
-    return card.model_copy(update={"source": part, "table_schema": schema, "privacy": privacy})
+    alone = {"source": part, "table_schema": schema, "privacy": privacy, "derive": None}
+    return card.model_copy(update=alone)
 
 
 def _weighed(path: Path, notes: tuple[Reason, ...]) -> Fetched:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from services.ingest.column_types import classes
+from services.ingest.derived_columns import WithDerived, proposals
 from services.ingest.findings import Findings
 from services.ingest.geometry import geo_metadata
 from services.ingest.header_names import declared_names, match_columns
@@ -84,15 +85,17 @@ def source_to_table(
 def _ingest(
     source: Path, card: Card, out: Path, limits: ReadLimits, work: Path, notes: Sequence[Reason]
 ) -> IngestedTable:
-    table = open_source(source, card.source, tuple(declared_names(card)), limits, work)
+    opened = open_source(source, card.source, tuple(declared_names(card)), limits, work)
+    table: SourceTable = WithDerived(opened, card.derive) if card.derive else opened
     named, warnings = match_columns(table.headers, card)
     key = card.table_schema.primary_key if card.table_schema else ()
     mismatches, broken = Findings(limits.reasons), Findings(limits.reasons)
     rows = 0
     with ColumnThreads() as threads:
         settled = settle_types(
-            table, named, card.source.decimal, threads, limits.positions, _missing(card)
-        )
+            table, named, card.source.decimal, threads, limits.positions, _missing(card),
+            {name for one in card.derive or () for name in one.add.values()},
+        )  # fmt: skip
         columns = settled.columns
         checks = card.table_schema.custom_checks if card.table_schema else None
         rules = TableRules(
@@ -139,6 +142,8 @@ def _ingest(
     )
     size, digest = _weighed(out)
     quality = _report(table, columns, profiles, rows, warnings)
+    if not card.derive and (derivable := proposals(table.headers)):
+        quality["derivable"] = derivable
     if at := positions.columns():
         quality["points"] = {axis: columns[i].named.position for axis, i in at.items()}
     kept = tuple(Column(c.named.name, c.reading.type, c.named.declared) for c in columns)
