@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from rich import box
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from ecluse.try_card import Trial, privacy_page, privacy_text
 from shared.card import Card
-from shared.messages import Language
+from shared.messages import Language, Reason
 
 _SAY: dict[str, tuple[str, str]] = {
     "publishable": ("[green]Publiable.[/green]", "[green]Publishable.[/green]"),
@@ -29,6 +30,16 @@ _SAY: dict[str, tuple[str, str]] = {
     "rows": ("Lignes", "Rows"),
     "column": ("Colonne", "Column"),
     "type": ("Type", "Type"),
+    "read_as": ("Lu comme", "Read as"),
+    "warnings": ("À savoir", "To know"),
+    "derivable": (
+        "La commune, son EPCI et son département peuvent être ajoutés (derive) d'après la colonne n° {}.",
+        "The commune, its EPCI and its département can be added (derive) by column no. {}.",
+    ),
+    "points": (
+        "Les colonnes n° {} et {} tiennent longitude et latitude (source.point en fait une géométrie).",
+        "Columns no. {} and {} hold longitude and latitude (source.point makes a geometry of them).",
+    ),
     "missing": (
         "Métadonnées à compléter avant de déclarer la fiche",
         "Metadata to add before the card is declared",
@@ -54,6 +65,7 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
         console.print(f"\n• {text.what}", markup=False, highlight=False)
         why = f"  {text.why}\n  → {text.next}"
         console.print(why, style="dim", markup=False, highlight=False)
+    _print_quality(trial, language, console, say)
     if trial.files:
         table = Table(say("format"), say("size"), say("rows"), box=box.SIMPLE_HEAD)
         for file in trial.files:
@@ -68,6 +80,26 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
     if missing := card.missing_metadata():
         console.print(f"[yellow]{say('missing')} :[/yellow] {', '.join(missing)}")
     console.print(say("unchecked"), style="dim")
+
+
+def _print_quality(
+    trial: Trial, language: Language, console: Console, say: Callable[[str], str]
+) -> None:
+    """How the file was read, and what ingest warns of: the quality report as far as it came."""
+    if not trial.quality:
+        return
+    read_as = str(trial.quality["source"]["format"]).upper()
+    console.print(f"{say('read_as')} : {read_as}", highlight=False)
+    for place in trial.quality.get("derivable", []):
+        console.print(f"• {say('derivable').format(place['position'])}", highlight=False)
+    if points := trial.quality.get("points"):
+        said = say("points").format(points["longitude"], points["latitude"])
+        console.print(f"• {said}", highlight=False)
+    if warnings := trial.quality.get("warnings"):
+        console.print(f"\n{say('warnings')}", highlight=False)
+        for warning in warnings[:20]:
+            text = Reason.model_validate(warning).text(language)
+            console.print(f"• {text.what} {text.next}", markup=False, highlight=False)
 
 
 def _number(value: int, language: Language) -> str:

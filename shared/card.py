@@ -20,11 +20,14 @@ from shared.card_parts import (
     ColumnName,
     ColumnText,
     Contact,
+    Derived,
     Frequency,
+    Gather,
     HarvestedPortal,
     News,
     Origin,
     Part,
+    PartSource,
     Portal,
     Privacy,
     Producer,
@@ -40,6 +43,7 @@ from shared.card_parts import (
 )
 from shared.formats import Format
 from shared.ids import DatasetId, Digest
+from shared.schedule import Schedule
 from shared.strategy import Delimiter, Licence, Strategy
 
 SHAPING: JsonDict = {"shaping": True}
@@ -78,6 +82,14 @@ class Card(Part):
     obligation: str | None = None
     hvd: str | None = None
     source: Source = Field(default=Source(), json_schema_extra=SHAPING)
+    sources: tuple[PartSource, ...] | None = Field(
+        default=None, json_schema_extra=SHAPING, description="several sources for one table"
+    )
+    gathering: Gather | None = Field(default=None, json_schema_extra=SHAPING)
+    derive: tuple[Derived, ...] | None = Field(
+        default=None, json_schema_extra=SHAPING, description="columns added by the commune"
+    )
+    schedule: Schedule | None = Field(default=None, description="fetched by itself, and when")
     table_schema: TableSchema | None = Field(
         default=None, alias="schema", json_schema_extra=SHAPING
     )
@@ -153,6 +165,11 @@ class Card(Part):
         if (strategy.first, self.approval.first) == ("person", "automatic"):
             departs.append("approval")
         return tuple(name for name in departs if name not in self.departures)
+
+    @property
+    def gather(self) -> Gather:
+        """How several sources become one table, as written or by default."""
+        return self.gathering or Gather()
 
     def missing_metadata(self) -> tuple[str, ...]:
         """Which of the eleven metadata a person still has to write; both dates come by themselves."""

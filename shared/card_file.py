@@ -123,6 +123,9 @@ def _crossed(card: Card) -> list[Problem]:
         )
         for name in sorted(set(card.columns) - set(card.published_columns()))
     ]
+    parts = [part.name for part in card.sources or ()]
+    for name in sorted({name for name in parts if parts.count(name) > 1}):
+        problems.append(Problem("sources", f"{name} is named twice: give each its own name"))
     if card.temporal and card.temporal.end and card.temporal.end < card.temporal.start:
         problems.append(Problem("temporal.to", "is before `from`"))
     problems += _protection(card)

@@ -172,6 +172,42 @@ class Source(Part):
     point: Point | None = Field(default=None, description="columns that hold a position")
 
 
+class PartSource(Source):
+    """One of several sources of a table."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    insee: Annotated[str, StringConstraints(pattern=r"^\d[\dAB]\d{3}$")] = Field(
+        description="INSEE code of the commune that produces it"
+    )
+
+
+class Derived(Part):
+    """Columns added from the official geographic code, by what another column says."""
+
+    column: ColumnName = Field(description="column that names the commune")
+    by: Literal["name", "postal_code", "insee"] = Field(description="what it names it by")
+    within: Annotated[str, StringConstraints(pattern=r"^(\d[\dAB]|97\d)$")] | None = Field(
+        default=None, description="département, where a name alone means several communes"
+    )
+    add: dict[Literal["code_insee", "epci", "departement", "region"], ColumnName] = Field(
+        min_length=1, description="what to add → the new column's name"
+    )
+
+    @field_validator("add", mode="before")
+    @classmethod
+    def _names_as_they_are(cls, value: object) -> object:
+        return {name: name for name in value} if isinstance(value, list | tuple) else value
+
+
+class Gather(Part):
+    """How several sources become one table."""
+
+    column: ColumnName = Field(default="code_insee", description="holds each source's INSEE code")
+    late: Literal["stop", "last", "leave_out"] = Field(
+        default="stop", description="what becomes of a source that is away or broken"
+    )
+
+
 # Types of Table Schema that are told from text by their form (`services.ingest.text_forms`).
 _NEAR_TYPES = {
     "year": "integer",

@@ -130,6 +130,9 @@ class DatasetChanged(Event):
     )
     kind: ChangeKind = "update"
     rerun: Rerun | None = None
+    due: AwareDatetime | None = Field(
+        default=None, description="the card's schedule asked for this, at this due time"
+    )
 
     @property
     def key(self) -> str:
@@ -137,9 +140,11 @@ class DatasetChanged(Event):
 
     @property
     def id(self) -> EventId:
-        """Of those that Écluse writes: a re-run, or a drop. A domain system gives its own."""
+        """Of those that Écluse writes: a re-run, a drop, what a schedule asked for. A domain system
+        gives its own."""
         asked_by = self.rerun.asked_by if self.rerun else ""
-        return event_id(self.TYPE, self.dataset, self.address or "", asked_by)
+        due = [self.due.isoformat()] if self.due else []
+        return event_id(self.TYPE, self.dataset, self.address or "", asked_by, *due)
 
 
 class DroppedObject(Model):

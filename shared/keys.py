@@ -62,3 +62,8 @@ def schema(name: str, version: str) -> str:
 def version(dataset: DatasetId, address: Digest) -> str:
     """`raw`: which version of a source was fetched last, by the digest of its address."""
     return f"{dataset}/versions/{address}.json"
+
+
+def part(dataset: DatasetId, name: str) -> str:
+    """`raw`: the last good table of one of several sources."""
+    return f"{dataset}/parts/{name}.parquet"

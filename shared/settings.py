@@ -264,6 +264,12 @@ class Settings(BaseSettings):
     worker_seconds: float = Field(
         default=2700, gt=0, description="Time over which a worker is killed."
     )
+    worker_cpu_seconds: float = Field(
+        default=1800, gt=0, description="Processor time of one job over which a worker is killed."
+    )
+    worker_file_bytes: int = Field(
+        default=16 * 2**30, gt=0, description="Largest file that a worker may write."
+    )
 
     # --- publish ------------------------------------------------------------------------------
     clock_seconds: float = Field(

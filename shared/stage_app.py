@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from shared.confine import Bounds
 from shared.settings import Settings
 from shared.workers import WorkerPool
 
@@ -24,4 +25,7 @@ def make_pool(settings: Settings, *modules: str) -> WorkerPool:
         jobs=settings.worker_jobs,
         memory_bytes=settings.worker_memory_bytes,
         seconds=settings.worker_seconds,
+        bounds=Bounds(
+            file_bytes=settings.worker_file_bytes, cpu_seconds=settings.worker_cpu_seconds
+        ),
     )

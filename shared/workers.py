@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import psutil
 
+from shared.confine import Bounds, confine
 from shared.failures import EcluseError, Quarantined, disk_full
 from shared.logs import failure_place
 from shared.messages import Reason
@@ -36,17 +39,31 @@ START_SECONDS = 120  # imports alone, on a machine that may be starting everythi
 _PDEATHSIG = 1
 
 
+_LIMITS = {errno.EFBIG: "file size", errno.EMFILE: "open files"}
+
+
 class WorkerFailed(Exception):
     """A defect in a worker's code. Says class and place; never the text, which may quote a cell."""
 
 
-def _serve(pipe: Connection, modules: tuple[str, ...], parent: int) -> None:
+def _limit_of(error: BaseException) -> EcluseError | None:
+    """What going over a worker's own bounds means; None for any other error."""
+    limit = _LIMITS.get(getattr(error, "errno", None) or 0)
+    return Quarantined(Reason(code="resource_limit", detail=limit)) if limit else None
+
+
+def _serve(pipe: Connection, modules: tuple[str, ...], parent: int, bounds: Bounds | None) -> None:
     """A worker's life: import, then one job after another until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if bounds is not None:
+        # First: leaving a namespace forgets whose death this process is to follow.
+        confine(bounds)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             return
+    # What a library warns of may quote a cell.
+    warnings.simplefilter("ignore")
     for module in modules:
         importlib.import_module(module)
     pipe.send(("ready", None))
@@ -65,19 +82,20 @@ def _serve(pipe: Connection, modules: tuple[str, ...], parent: int) -> None:
                 Quarantined(Reason(code="resource_limit", detail="memory")),
             )
         except BaseException as error:  # noqa: BLE001 - a worker answers whatever happens
-            full = disk_full(error)
-            answer = ("failure", full) if full else ("defect", failure_place(error))
+            failure = _limit_of(error) or disk_full(error)
+            answer = ("failure", failure) if failure else ("defect", failure_place(error))
         pipe.send(answer)
 
 
 class _Worker:
     """One process and our end of its pipe."""
 
-    def __init__(self, modules: tuple[str, ...]) -> None:
+    def __init__(self, modules: tuple[str, ...], bounds: Bounds | None) -> None:
+        self._bounds = bounds
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_serve, args=(theirs, modules, os.getpid()), daemon=True
+            target=_serve, args=(theirs, modules, os.getpid(), bounds), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -86,10 +104,13 @@ class _Worker:
     def answer(self, memory: int, deadline: float) -> tuple[str, Any]:
         """Waits for the worker's answer and watches it. Blocks: call it in a thread."""
         watched = psutil.Process(self.process.pid)
+        spent = _cpu(watched)
         while not self.pipe.poll(WATCH_SECONDS):
             with suppress(psutil.Error):
                 if watched.memory_info().rss > memory:
                     return "killed", Reason(code="resource_limit", detail="memory", limit=memory)
+                if self._bounds and _cpu(watched) - spent > self._bounds.cpu_seconds:
+                    return "killed", Reason(code="resource_limit", detail="CPU time")
             if time.monotonic() > deadline:
                 return "killed", Reason(code="resource_limit", detail="time")
         try:
@@ -104,8 +125,17 @@ class _Worker:
         self.pipe.close()
 
 
+def _cpu(process: psutil.Process) -> float:
+    """Seconds of processor time so far."""
+    with suppress(psutil.Error):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0
+
+
 class WorkerPool:
-    """`size` warm workers. `run` hands one a job and waits for its result."""
+    """`size` warm workers. `run` hands one a job and waits for its result. With `bounds`, workers
+    are confined (`shared.confine`)."""
 
     def __init__(
         self,
@@ -115,7 +145,9 @@ class WorkerPool:
         jobs: int,
         memory_bytes: int,
         seconds: float,
+        bounds: Bounds | None = None,
     ) -> None:
+        self._bounds = bounds
         self._modules = tuple(modules)
         self._size, self._jobs = size, jobs
         self._memory, self._seconds = memory_bytes, seconds
@@ -184,7 +216,7 @@ class WorkerPool:
         return worker.answer(self._memory, time.monotonic() + self._seconds)
 
     def _fresh(self) -> _Worker:
-        worker = _Worker(self._modules)
+        worker = _Worker(self._modules, self._bounds)
         self._all.add(worker)
         kind, _ = worker.answer(self._memory, time.monotonic() + START_SECONDS)
         if kind != "ready":

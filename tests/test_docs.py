@@ -158,9 +158,15 @@ def test_addresses_exist(page: Path) -> None:
     """Every `GET /…` and `POST /…` in a page is answered by ingest, publish, notify or every process."""
     admin = AdminApi.__new__(AdminApi).routes() + HarvestPages.__new__(HarvestPages).routes()
     known = {(method, route.path) for route in admin for method in route.methods or ()}
-    known |= {("POST", "/changes"), ("GET", "/live"), ("GET", "/ready"), ("GET", "/metrics")}
+    known |= {
+        ("POST", "/changes"),
+        ("PUT", "/datasets/{dataset}/file"),
+        ("GET", "/live"),
+        ("GET", "/ready"),
+        ("GET", "/metrics"),
+    }
     plain = {(method, re.sub(r"\{\w+\}", "*", path)) for method, path in known}
-    for method, path in re.findall(r"\b(GET|POST) (/[\w/<>{}-]+)", text(page)):
+    for method, path in re.findall(r"\b(GET|POST|PUT) (/[\w/<>{}-]+)", text(page)):
         assert (method, re.sub(r"[<{]\w+[>}]", "*", path)) in plain, f"{method} {path}"
 
 

@@ -37,6 +37,7 @@ class FetchedRecord(BaseModel):
 
     sha256: Digest
     bytes: int
+    notes: tuple[Reason, ...] = ()
 
 
 class Run(BaseModel):

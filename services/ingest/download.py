@@ -35,12 +35,13 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A source on the spool: its size in bytes and SHA-256."""
+    """A source on the spool: its size in bytes and SHA-256; `notes` are for the quality report."""
 
     path: Path
     bytes: int
     sha256: str
     validators: Validators = Validators()
+    notes: tuple[Reason, ...] = ()
 
 
 class Download:

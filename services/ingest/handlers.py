@@ -56,7 +56,7 @@ async def on_changed(
     card = Card.model_validate(entry.body)
     await pin(room.store, card, entry.card)
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
-        source = await keep_source(run, card, Path(folder), room.settings, room.store)
+        source = await keep_source(run, card, Path(folder), room.settings, room.store, room.pool)
         secret = room.settings.city_secret.get_secret_value().encode()
         release = release_id(secret, event.dataset, source.sha256, entry.card.shaping)
         facts = {

@@ -1,6 +1,7 @@
 """`POST /changes`: a domain system says over HTTP that a dataset changed, or sends the data.
 
-A CloudEvent (structured or binary), a small JSON object, or the file itself with `?dataset=`.
+A CloudEvent (structured or binary), a small JSON object, or the file itself with `?dataset=`; or
+`PUT /datasets/<id>/file` with a file of any format, whatever its media type.
 Small data are stored in `drop` at once; they never travel on Kafka.
 """
 
@@ -82,7 +83,10 @@ class ChangesApi:
         self._send = send
 
     def routes(self) -> list[Route]:
-        return [Route("/changes", self._answer, methods=["POST"])]
+        return [
+            Route("/changes", self._answer, methods=["POST"]),
+            Route("/datasets/{dataset}/file", self._answer, methods=["PUT"]),
+        ]
 
     async def _answer(self, request: Request) -> JSONResponse:
         sender = self._identities.of(request.headers.get("authorization"))
@@ -101,8 +105,8 @@ class ChangesApi:
 
     async def _take(self, request: Request, sender: Identity) -> JSONResponse:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in FILE_TYPES:
-            change, event_id = await self._file(request, sender, FILE_TYPES[kind])
+        if request.method == "PUT" or kind in FILE_TYPES:
+            change, event_id = await self._file(request, sender, FILE_TYPES.get(kind, "bin"))
         else:
             change, event_id = _announced(await _body(request, JSON_MAX), request)
             self._allow(sender, change.dataset)
@@ -129,7 +133,8 @@ class ChangesApi:
         self, request: Request, sender: Identity, suffix: str
     ) -> tuple[DatasetChanged, str]:
         try:
-            dataset = _DATASET.validate_python(request.query_params.get("dataset"))
+            named = request.path_params.get("dataset", request.query_params.get("dataset"))
+            dataset = _DATASET.validate_python(named)
             kind: ChangeKind = TypeAdapter(ChangeKind).validate_python(
                 request.query_params.get("kind", "update")
             )

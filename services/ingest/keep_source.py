@@ -9,21 +9,30 @@ from services.ingest.change_record import FetchedRecord, Run, read_fetched
 from services.ingest.download import Fetched
 from services.ingest.drops import version_of
 from services.ingest.fetch_source import SENT, fetch_source
+from services.ingest.gather_sources import gather_sources
 from services.ingest.http_source import NotModified
 from services.ingest.last_version import LastVersion
+from services.ingest.schema_by_name import with_schema
 from services.ingest.source_address import address_parts, drop_key
 from services.ingest.sql_source import from_database
 from shared import keys
 from shared.card import Card
+from shared.card_parts import PartSource, Source
 from shared.events import ObjectRef
 from shared.failures import Quarantined
 from shared.messages import Reason
 from shared.settings import Settings
 from shared.storage import Store
+from shared.workers import WorkerPool
 
 
 async def keep_source(
-    run: Run, card: Card, folder: Path, settings: Settings, store: Store
+    run: Run,
+    card: Card,
+    folder: Path,
+    settings: Settings,
+    store: Store,
+    pool: WorkerPool | None = None,
 ) -> Fetched:
     """The run's source on the spool, and a copy of it in `raw`.
 
@@ -41,12 +50,15 @@ async def keep_source(
         )
         await store.download(ref, path)
         await _clear_drop(run, store)
-        return Fetched(path, known.bytes, known.sha256)
-    fetched = await _fetched(run, card, path, settings, store)
+        return Fetched(path, known.bytes, known.sha256, notes=known.notes)
+    if card.sources and run.record.address is None and pool is not None:
+        fetched = await _gathered(card, path, settings, store, pool)
+    else:
+        fetched = await _fetched(run.record.address, card, card.source, path, settings, store)
     key = keys.source(card.dataset, fetched.sha256)
     if await store.size("raw", key) != fetched.bytes:
         await store.put("raw", key, path, fetched.sha256)
-    record = FetchedRecord(sha256=fetched.sha256, bytes=fetched.bytes)
+    record = FetchedRecord(sha256=fetched.sha256, bytes=fetched.bytes, notes=fetched.notes)
     await store.put_bytes(
         "raw", keys.fetched(card.dataset, run.source_of), record.model_dump_json().encode()
     )
@@ -54,14 +66,27 @@ async def keep_source(
     return fetched
 
 
-async def _fetched(run: Run, card: Card, path: Path, settings: Settings, store: Store) -> Fetched:
+async def _gathered(
+    card: Card, path: Path, settings: Settings, store: Store, pool: WorkerPool
+) -> Fetched:
+    whole = await with_schema(card, path.parent, settings, store)
+
+    async def fetch(part: PartSource, to: Path) -> Fetched:
+        return await _fetched(None, card, part, to, settings, store)
+
+    return await gather_sources(whole, path, fetch, store, pool)
+
+
+async def _fetched(
+    announced: str | None, card: Card, told: Source, path: Path, settings: Settings, store: Store
+) -> Fetched:
+    """The source at the address that the change brought, else the one that the card tells."""
     accounts = load_accounts(settings.accounts_file)
-    told = card.source
-    if told.query is not None and run.record.address is None:
+    if told.query is not None and announced is None:
         if told.database is None:
             raise Quarantined(Reason(code="source_unknown"))
         return await from_database(accounts.database(told.database), told.query, path, settings)
-    address = run.record.address or told.address
+    address = announced or told.address
     if address is None:
         raise Quarantined(Reason(code="source_unknown"))
     _check_drop(address, card)
@@ -77,7 +102,12 @@ async def _fetched(run: Run, card: Card, path: Path, settings: Settings, store: 
             raise
         await store.download(known.ref(card.dataset), path)
         return Fetched(path, known.bytes, known.sha256)
-    await version.write(fetched)
+    if fetched.validators:
+        # The version is only worth noting with its bytes.
+        key = keys.source(card.dataset, fetched.sha256)
+        if await store.size("raw", key) != fetched.bytes:
+            await store.put("raw", key, path, fetched.sha256)
+        await version.write(fetched)
     return fetched
 
 

@@ -28,7 +28,7 @@ async def make_table(
 ) -> IngestManifest:
     """Types and validates the source; writes table and quality report. Raises Quarantined."""
     out = folder / "table.parquet"
-    made = await pool.run(source_to_table, source.path, card, out, ReadLimits())
+    made = await pool.run(source_to_table, source.path, card, out, ReadLimits(), source.notes)
     table = await store.put("raw", keys.table(card.dataset, release), out, made.sha256)
     quality = await store.put_bytes(
         "reports",

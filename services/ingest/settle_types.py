@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -104,8 +104,10 @@ def settle_types(
     columns: ColumnThreads,
     positions: int,
     missing: Sequence[str] = (),
+    codes: Collection[str] = (),
 ) -> SettledTypes:
-    """Every named column with its reading; columns without name and content are left out.
+    """Every named column with its reading, `codes` as text; a column without name and content is
+    left out.
 
     Raises Quarantined: `header_empty` for a column without name that holds something,
     `constraint_unreadable` for a format of the schema that is none, and those of `table.batches`.
@@ -116,7 +118,12 @@ def settle_types(
         for c in named
         if c.field is not None and c.field.type == "datetime" and not _has_format(c.field)
     }
-    guesses = {c.position: _Guess(c.name, decimal, table.typed) for c in named if c.field is None}
+    declared |= {c.position: STRING for c in named if c.field is None and c.name in codes}
+    guesses = {
+        c.position: _Guess(c.name, decimal, table.typed)
+        for c in named
+        if c.position not in declared
+    }
     places = {column.position for column in named}
     nameless = [at for at in range(1, len(table.headers) + 1) if at not in places]
     filled: set[int] = set()

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from services.ingest.column_types import classes
+from services.ingest.derived_columns import WithDerived, proposals
 from services.ingest.findings import Findings
 from services.ingest.geometry import geo_metadata
 from services.ingest.header_names import declared_names, match_columns
@@ -58,36 +59,43 @@ class IngestedTable:
     sha256: str
 
 
-def source_to_table(source: Path, card: Card, out: Path, limits: ReadLimits) -> IngestedTable:
+def source_to_table(
+    source: Path, card: Card, out: Path, limits: ReadLimits, notes: Sequence[Reason] = ()
+) -> IngestedTable:
     """Reads `source` (any `SourceFormat`, by its content) under `card`; writes `out` (Parquet, zstd).
 
     Columns keep the source's order. Types: the schema's where it declares them, else those that
     all values allow (`infer_types`). With `quality: {errors: warn}` in the card, values that break
     a rule of the schema pass and are listed in the report; values of another type never do.
 
-    Geometries are well-known binary in WGS 84; the file's metadata say which columns they are
-    (`geo`, GeoParquet 1.1), or which hold latitude and longitude (`ecluse:points`).
+    `notes` go into the report as they are. Geometries are well-known binary in WGS 84; the file's
+    metadata say which columns they are (`geo`, GeoParquet 1.1), or which hold latitude and
+    longitude (`ecluse:points`).
 
     Raises Quarantined, at most 100 reasons of each code, `out` then removed.
     """
     try:
         with TemporaryDirectory(dir=out.parent) as work:
-            return _ingest(source, card, out, limits, Path(work))
+            return _ingest(source, card, out, limits, Path(work), notes)
     except BaseException:
         out.unlink(missing_ok=True)
         raise
 
 
-def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path) -> IngestedTable:
-    table = open_source(source, card.source, tuple(declared_names(card)), limits, work)
+def _ingest(
+    source: Path, card: Card, out: Path, limits: ReadLimits, work: Path, notes: Sequence[Reason]
+) -> IngestedTable:
+    opened = open_source(source, card.source, tuple(declared_names(card)), limits, work)
+    table: SourceTable = WithDerived(opened, card.derive) if card.derive else opened
     named, warnings = match_columns(table.headers, card)
     key = card.table_schema.primary_key if card.table_schema else ()
     mismatches, broken = Findings(limits.reasons), Findings(limits.reasons)
     rows = 0
     with ColumnThreads() as threads:
         settled = settle_types(
-            table, named, card.source.decimal, threads, limits.positions, _missing(card)
-        )
+            table, named, card.source.decimal, threads, limits.positions, _missing(card),
+            {name for one in card.derive or () for name in one.add.values()},
+        )  # fmt: skip
         columns = settled.columns
         checks = card.table_schema.custom_checks if card.table_schema else None
         rules = TableRules(
@@ -124,9 +132,18 @@ def _ingest(source: Path, card: Card, out: Path, limits: ReadLimits, work: Path)
         raise Quarantined(*blocking, *(rule_reasons if card.quality.errors == "block" else ()))
     warnings = (*rules.unknown, *warnings)
     warnings = (*_short_years(columns, profiles), *warnings)
-    warnings = (*table.warnings, *settled.warnings, *warnings, *_dropped(table), *rule_reasons)
+    warnings = (
+        *notes,
+        *table.warnings,
+        *settled.warnings,
+        *warnings,
+        *_dropped(table),
+        *rule_reasons,
+    )
     size, digest = _weighed(out)
     quality = _report(table, columns, profiles, rows, warnings)
+    if not card.derive and (derivable := proposals(table.headers)):
+        quality["derivable"] = derivable
     if at := positions.columns():
         quality["points"] = {axis: columns[i].named.position for axis, i in at.items()}
     kept = tuple(Column(c.named.name, c.reading.type, c.named.declared) for c in columns)

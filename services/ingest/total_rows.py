@@ -1,7 +1,7 @@
 """Leaves out the line of totals under a table, and says so.
 
-It is the last row, its first cell says « Total », and no row above says the same: a table whose
-rows are totals keeps them.
+It is the last row, its first cell says « Total », and none of the many rows above says the same: a
+table whose rows are totals keeps them.
 """
 
 from __future__ import annotations
@@ -38,17 +38,21 @@ class WithoutTotals:
         # Where a total stands, a column of numbers holds a word: its text must be seen.
         hints = NO_HINTS if self.dropped.totals else plain
         self.dropped.totals = 0
+        before: Batch | None = None
         held: Batch | None = None
-        earlier = False
         for batch in self._table.batches(hints):
             if held is not None:
-                earlier = earlier or _says_total(held, len(held.ordinals))
                 yield held
-            held = batch
+            before, held = held, batch
         if held is None:
             return
         last = held.rows - 1
-        if last > 0 and not earlier and _is_total(held, last) and not _says_total(held, last):
+        if (
+            last > 0
+            and _is_total(held, last)
+            and not _says_total(held, last)
+            and (before is None or not _says_total(before, before.rows))
+        ):
             held = Batch(held.ordinals[:last], tuple(c.slice(0, last) for c in held.columns))
             self.dropped.totals = 1
         yield held

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.publish import schedules
 from services.publish import tables as t
 from services.publish.records import card_row, rerun
 from shared import metrics
@@ -29,6 +32,7 @@ async def run_clock(database: Database, seconds: float) -> None:
 async def tick(database: Database) -> int:
     """Sends every tick that is due and was not sent; how many. Two clocks share them."""
     async with database.transaction() as connection:
+        await schedules.plan(connection)
         due = (
             await connection.execute(
                 select(t.ticks)
@@ -39,6 +43,10 @@ async def tick(database: Database) -> int:
             )
         ).all()
         for one in due:
+            if one.kind == schedules.KIND:
+                await schedules.send(database, connection, one)
+                await _sent(connection, one)
+                continue
             change = (
                 await connection.execute(select(t.changes).where(t.changes.c.change == one.subject))
             ).one_or_none()
@@ -46,18 +54,22 @@ async def tick(database: Database) -> int:
             if change and change.end is None and change.number is not None and card:
                 asked = f"tick:{one.kind}:{one.subject}:{one.due.isoformat()}"
                 await rerun(database, connection, change, card.revision, asked, fetch="again")
-            await connection.execute(
-                update(t.ticks)
-                .where(
-                    t.ticks.c.kind == one.kind,
-                    t.ticks.c.subject == one.subject,
-                    t.ticks.c.due == one.due,
-                )
-                .values(sent_at=func.now())
-            )
+            await _sent(connection, one)
         if due:
             crash_point("inside-tick")
     return len(due)
+
+
+async def _sent(connection: AsyncConnection, one: Row[Any]) -> None:
+    await connection.execute(
+        update(t.ticks)
+        .where(
+            t.ticks.c.kind == one.kind,
+            t.ticks.c.subject == one.subject,
+            t.ticks.c.due == one.due,
+        )
+        .values(sent_at=func.now())
+    )
 
 
 async def _count(database: Database) -> None:

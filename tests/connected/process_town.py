@@ -99,10 +99,9 @@ class ProcessTown(Town):
             process.wait()
 
     def limit_files(self, name: str, size: int) -> None:
-        """No file that the process or its workers write may grow over `size` bytes: a full disk."""
+        """No file that the process writes may grow over `size` bytes: a full disk."""
         process = psutil.Process(self.pid(name))
-        for one in (process, *process.children(recursive=True)):
-            one.rlimit(psutil.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        process.rlimit(psutil.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid

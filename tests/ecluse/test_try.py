@@ -215,3 +215,21 @@ def test_the_chosen_language(bancs: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ECLUSE_LANGUAGE", "en")
     settings.cache_clear()
     assert "Stopped" in tried(bancs, tmp_path / "out").output
+
+
+def test_what_is_to_know(bancs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How the file was read, what was left out of it, and what could be made of it."""
+    monkeypatch.setenv("ECLUSE_LANGUAGE", "en")
+    settings.cache_clear()
+    card = CARD.format(
+        more=", {name: ville}, {name: lon, type: number}, {name: lat, type: number}",
+        policy=", ville: keep, lon: keep, lat: keep",
+    )
+    (bancs / "card.yaml").write_text(card, encoding="utf-8")
+    text = "id;[places];ville;lon;lat\nB1;3;Lyon;4.8;45.7\nB2;4;Bron;4.9;45.7\nTotal;7;;;\n"
+    (bancs / "data.csv").write_text(text, encoding="utf-8")
+    said = " ".join(tried(bancs, tmp_path / "out").output.split())
+    assert "Read as : CSV" in said
+    assert "The line of totals below the table was left out." in said
+    assert "can be added (derive) by column no. 3." in said
+    assert "Columns no. 4 and 5 hold longitude and latitude" in said

@@ -17,6 +17,7 @@ from shared.envelope import Received
 from shared.events import CardRef, CatalogDataset, DatasetChanged
 from shared.failures import OursAway
 from shared.identity import Identities, token_digest
+from shared.ids import change_id
 from shared.messages import Reason
 from shared.settings import Settings
 from shared.storage import Store, open_store
@@ -251,3 +252,44 @@ def test_a_refusal_quotes_nothing(door: Door, body: bytes, kind: str) -> None:
 def test_other_methods(door: Door) -> None:
     """One method, and no listing."""
     assert door.client.get("/changes").status_code == 405
+
+
+# --- PUT /datasets/<id>/file -------------------------------------------------------------------------
+
+
+def put(door: Door, content: bytes, dataset: str = "bancs", **named: str) -> Any:
+    told = {"Authorization": "Bearer sig-token"} | {
+        name.replace("_", "-"): value for name, value in named.items()
+    }
+    return door.client.put(f"/datasets/{dataset}/file", content=content, headers=told)
+
+
+@pytest.mark.parametrize("kind", ["application/geo+json", "text/csv", "application/json", ""])
+async def test_a_file_put(door: Door, kind: str) -> None:
+    """Any media type is a file here, JSON too: its format is found in its content."""
+    named = {"Content_Type": kind} if kind else {}
+    answer = put(door, DATA, Idempotency_Key="mars", **named)
+    assert answer.status_code == 202
+    [(change, event_id, source)] = door.sent
+    assert (change.dataset, event_id, source) == ("bancs", "mars", "urn:ecluse:sender:sig")
+    assert answer.json()["change"] == change_id(source, event_id)
+    assert answer.headers["location"].endswith(f"/changes/{answer.json()['change']}")
+    assert change.address is not None
+    assert await door.store.get("drop", change.address.removeprefix("drop:///")) == DATA
+
+
+def test_puts_that_are_refused(door: Door) -> None:
+    """No token, another domain's dataset, no dataset's name, nothing in it, too much."""
+    assert door.client.put("/datasets/bancs/file", content=DATA).status_code == 401
+    assert put(door, DATA, "trous").status_code == 403
+    assert put(door, DATA, "Bancs%20publics").status_code == 422
+    assert put(door, b"").status_code == 422
+    assert put(door, b"x" * (LIMIT + 1)).status_code == 413
+    assert door.client.get("/datasets/bancs/file").status_code == 405
+    assert door.sent == []
+
+
+def test_the_same_file_put_twice(door: Door) -> None:
+    """PUT again with the same key is the same change."""
+    told = [put(door, DATA, Idempotency_Key="mars").json()["change"] for _ in range(2)]
+    assert told[0] == told[1]

@@ -1,0 +1,62 @@
+"""Puts the tables of several sources under each other, a code of each as one more column.
+
+Columns of one name are one column, of a type that all allow: whole numbers and others are numbers,
+what differs more is text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.ingest.cell_text import text_of
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+BATCH_ROWS = 20_000
+_NUMBERS = {pa.int64(), pa.float64()}
+
+
+def append_tables(parts: Sequence[tuple[str, Path]], column: str, out: Path) -> None:
+    """Writes `out` from (code, table) pairs, in their order; `column` holds the code.
+
+    Raises Quarantined(`header_twice`) when a table has a column of that name.
+    """
+    files = [(code, pq.ParquetFile(path)) for code, path in parts]
+    kinds: dict[str, set[pa.DataType]] = {}
+    metadata: dict[bytes, bytes] = {}
+    for _, file in files:
+        for field in file.schema_arrow:
+            kinds.setdefault(field.name, set()).add(field.type)
+        metadata = {**(file.schema_arrow.metadata or {}), **metadata}
+    if column in kinds:
+        raise Quarantined(Reason(code="header_twice", column=column))
+    types = {name: _common(found) for name, found in kinds.items()}
+    schema = pa.schema([*types.items(), (column, pa.string())])
+    geo = {b"geo": metadata[b"geo"]} if b"geo" in metadata else None
+    with pq.ParquetWriter(out, schema.with_metadata(geo), compression="zstd") as writer:
+        for code, file in files:
+            for batch in file.iter_batches(BATCH_ROWS):
+                given = dict(zip(batch.schema.names, batch.columns, strict=True))
+                cells = [
+                    _as(given[name], kind) if name in given else pa.nulls(len(batch), kind)
+                    for name, kind in types.items()
+                ]
+                codes = pa.repeat(pa.scalar(code), len(batch))
+                writer.write_batch(pa.record_batch([*cells, codes], schema=writer.schema))
+
+
+def _common(kinds: set[pa.DataType]) -> pa.DataType:
+    if len(kinds) == 1:
+        (kind,) = kinds
+        return kind
+    return pa.float64() if kinds == _NUMBERS else pa.string()
+
+
+def _as(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if values.type == kind:
+        return values
+    return text_of(values) if pa.types.is_string(kind) else values.cast(kind)
