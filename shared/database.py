@@ -108,26 +108,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, step: str = "") -> AsyncIterator[AsyncConnection]:
-        """One transaction. Raises OursAway when the database is away; other errors are defects.
-
-        `step` names one that writes: a test may crash the process `before-`, `inside-` or `after-` it.
-        """
-        if step:
-            crash_point(f"before-{step}")
-        try:
-            async with self.engine.begin() as connection:
-                yield connection
-                if step:
-                    crash_point(f"inside-{step}")
-        except DBAPIError as error:
-            if error.connection_invalidated or type(error).__name__ in _AWAY:
-                raise OursAway(Reason(code="database_away")) from None
-            raise
-        except (ConnectionError, TimeoutError):
-            raise OursAway(Reason(code="database_away")) from None
+        """One transaction, as `transaction` below. Wakes the relay."""
+        async with transaction(self.engine, step) as connection:
+            yield connection
         self.written.set()
-        if step:
-            crash_point(f"after-{step}")
 
     async def first_time(self, connection: AsyncConnection, event: str) -> bool:
         """Records an event as received; False if it was before."""
@@ -219,6 +203,29 @@ class Database:
         # Not gathered: a dataset's events must reach the broker in the order they were written.
         for row in rows:
             await flow.send_raw(row.topic, row.key.encode(), row.value, row.headers)
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine, step: str = "") -> AsyncIterator[AsyncConnection]:
+    """One transaction. Raises OursAway when the database is away; other errors are defects.
+
+    `step` names one that writes: a test may crash the process `before-`, `inside-` or `after-` it.
+    """
+    if step:
+        crash_point(f"before-{step}")
+    try:
+        async with engine.begin() as connection:
+            yield connection
+            if step:
+                crash_point(f"inside-{step}")
+    except DBAPIError as error:
+        if error.connection_invalidated or type(error).__name__ in _AWAY:
+            raise OursAway(Reason(code="database_away")) from None
+        raise
+    except (ConnectionError, TimeoutError):
+        raise OursAway(Reason(code="database_away")) from None
+    if step:
+        crash_point(f"after-{step}")
 
 
 # Classes of psycopg (DB-API 2.0) that say: not now, rather than: never.

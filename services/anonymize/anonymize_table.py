@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
+from services.anonymize.exposure import Exposure
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_table import (
     PROTECTED,
@@ -34,7 +36,8 @@ BATCH_ROWS = 50_000
 class AnonymizedTable:
     """The safe table: rows, bytes, checksum, columns (name, the card's type) and privacy report.
 
-    `findings` is how many (column, detector) pairs were found and accepted by the policy.
+    `findings` is how many (column, detector) pairs were found and accepted by the policy; `exposure`
+    what the table shows of people, for the register.
     """
 
     rows: int
@@ -43,19 +46,25 @@ class AnonymizedTable:
     columns: tuple[tuple[str, ColumnType], ...]
     findings: int
     report: dict[str, object]
+    exposure: Exposure | None = None
 
 
 def anonymize_table(
-    table: Path, card: Card, out: Path, key: bytes | None = None
+    table: Path,
+    card: Card,
+    out: Path,
+    key: bytes | None = None,
+    earlier: Sequence[Exposure] = (),
 ) -> AnonymizedTable:
     """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
-    Rows about people or households are protected first. `key` is that of the pseudonyms. Two runs on
-    the same input give the same bytes. Raises Quarantined for anything else, a defect in a detector
-    included: what could not be looked at does not leave, and `out` is not left behind.
+    Rows about people or households are protected first, also beside what `earlier` releases showed.
+    `key` is that of the pseudonyms. Two runs on the same input give the same bytes. Raises Quarantined
+    for anything else, a defect in a detector included: what could not be looked at does not leave, and
+    `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out, key)
+        return _anonymize(table, card, out, key, earlier)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -84,7 +93,9 @@ class _Plan:
         return pa.record_batch(columns, schema=self.schema)
 
 
-def _anonymize(table: Path, card: Card, out: Path, key: bytes | None) -> AnonymizedTable:
+def _anonymize(
+    table: Path, card: Card, out: Path, key: bytes | None, earlier: Sequence[Exposure]
+) -> AnonymizedTable:
     with pq.ParquetFile(table) as source:
         given = source.schema_arrow
         kept = kept_columns(given.names, card)
@@ -97,7 +108,7 @@ def _anonymize(table: Path, card: Card, out: Path, key: bytes | None) -> Anonymi
         )
         plan = _Plan(card, schema, rules, key)
         if card.subject in PROTECTED:
-            return _protected(source, plan, out)
+            return _protected(source, plan, out, earlier)
         rows, findings = _copy(source, plan, out)
     accepted = judge([one for one in findings if not one.chance], card)
     verify_table(table, out, schema, rows, rules)
@@ -143,7 +154,9 @@ def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Fin
     return rows, [finding for scan in scans for finding in scan.findings()]
 
 
-def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
+def _protected(
+    source: pq.ParquetFile, plan: _Plan, out: Path, earlier: Sequence[Exposure]
+) -> AnonymizedTable:
     """The same for rows about people: whole, since a row's protection is the others'."""
     card, unit = plan.card, plan.card.privacy.unit
     names = [*plan.schema.names, *([unit] if unit else [])]
@@ -161,7 +174,8 @@ def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTabl
         raise Quarantined(Reason(code="no_rows"))
     judge([one for scan in scans for one in scan.findings() if not one.chance], card)
     whole = pa.Table.from_batches(batches, schema=plan.schema)
-    safe = protect_table(whole, pa.chunked_array(units).combine_chunks() if unit else None, card)
+    owners = pa.chunked_array(units).combine_chunks() if unit else None
+    safe = protect_table(whole, owners, card, earlier)
     with pq.ParquetWriter(out, safe.table.schema, compression="zstd", store_schema=False) as writer:
         writer.write_table(safe.table)
     asked = asked_of(card, safe.table.column_names)
@@ -171,8 +185,9 @@ def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTabl
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, rows)
-    return _result(plan, out, safe.table.num_rows, findings, accepted, said)
+    said = protection_report(card, asked, sensitive, classes, safe, rows, len(earlier))
+    made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
+    return replace(made, exposure=safe.exposure)
 
 
 def _check_readable(column: pa.Array, name: str, first_row: int) -> None:

@@ -50,7 +50,7 @@ NOT_CHECKED = (
     "names_without_context",
     "sole_traders",
     "statistical_secrecy_thresholds",
-    "earlier_releases",
+    "people_who_leave_while_others_come",
     "linked_datasets",
 )
 
@@ -118,6 +118,7 @@ class Cost(_Part):
 
     rows_given: int
     rows_left_out: int
+    rows_held_back: int
     loss: float
     generalised: dict[str, float]
 
@@ -151,6 +152,7 @@ class Protection(_Part):
     journalist_risk: float
     marketer_risk: float
     cost: Cost
+    releases_compared: int
     criteria: tuple[Criterion, ...]
 
 
@@ -255,6 +257,7 @@ def protection_report(
     classes: Classes,
     safe: ProtectedTable,
     rows_given: int,
+    releases_compared: int,
 ) -> Protection:
     """What was asked of the protection, and what was counted in the written file."""
     inference = bool(sensitive) and (asked.l > 1 or asked.t < 1)
@@ -299,9 +302,11 @@ def protection_report(
         cost=Cost(
             rows_given=rows_given,
             rows_left_out=safe.suppressed,
+            rows_held_back=safe.held_back,
             loss=safe.loss,
             generalised=safe.generalised,
         ),
+        releases_compared=releases_compared,
         criteria=criteria,
     )
 
