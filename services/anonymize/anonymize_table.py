@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
 from services.anonymize.exposure import Exposure
 from services.anonymize.privacy_report import Protection, make_report, protection_report
+from services.anonymize.protect_counts import HiddenCells, protect_counts
 from services.anonymize.protect_table import (
     PROTECTED,
     asked_of,
@@ -21,6 +22,7 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
 from services.anonymize.transforms import transform, written_type
+from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
 from shared.card import Card
@@ -107,6 +109,8 @@ def _anonymize(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
         plan = _Plan(card, schema, rules, key)
+        if card.privacy.measures:
+            return _counted(source, plan, out)
         if card.subject in PROTECTED:
             return _protected(source, plan, out, earlier)
         rows, findings = _copy(source, plan, out)
@@ -122,6 +126,7 @@ def _result(
     findings: list[Finding],
     accepted: tuple[Accepted, ...],
     protection: Protection | None = None,
+    hidden: Sequence[HiddenCells] = (),
 ) -> AnonymizedTable:
     with out.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
@@ -134,7 +139,7 @@ def _result(
         sha256=digest,
         columns=columns,
         findings=len(accepted),
-        report=make_report(plan.card, columns, rows, accepted, chance, protection),
+        report=make_report(plan.card, columns, rows, accepted, chance, protection, hidden),
     )
 
 
@@ -154,14 +159,13 @@ def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Fin
     return rows, [finding for scan in scans for finding in scan.findings()]
 
 
-def _protected(
-    source: pq.ParquetFile, plan: _Plan, out: Path, earlier: Sequence[Exposure]
-) -> AnonymizedTable:
-    """The same for rows about people: whole, since a row's protection is the others'."""
-    card, unit = plan.card, plan.card.privacy.unit
-    names = [*plan.schema.names, *([unit] if unit else [])]
+def _whole(
+    source: pq.ParquetFile, plan: _Plan, unit: str | None
+) -> tuple[pa.Table, pa.Array | None]:
+    """All rows as the rules let them out, scanned, and each one's unit."""
     scans = [ColumnScan(name) for name in plan.schema.names]
     batches, units, rows = [], [], 0
+    names = [*plan.schema.names, *([unit] if unit else [])]
     for batch in source.iter_batches(BATCH_ROWS, columns=names):
         made = plan.made(batch, rows)
         for scan, column in zip(scans, made.columns, strict=True):
@@ -172,12 +176,34 @@ def _protected(
         rows += made.num_rows
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
-    judge([one for scan in scans for one in scan.findings() if not one.chance], card)
-    whole = pa.Table.from_batches(batches, schema=plan.schema)
+    judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
     owners = pa.chunked_array(units).combine_chunks() if unit else None
+    return pa.Table.from_batches(batches, schema=plan.schema), owners
+
+
+def _write(table: pa.Table, out: Path) -> None:
+    with pq.ParquetWriter(out, table.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(table)
+
+
+def _counted(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
+    """The same for a table of counts: whole, since margins join its cells."""
+    given, _ = _whole(source, plan, None)
+    table, hidden = protect_counts(given, plan.card)
+    _write(table, out)
+    findings = verify_counts(out, table.schema, table.num_rows, plan.card)
+    accepted = judge([one for one in findings if not one.chance], plan.card)
+    return _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
+
+
+def _protected(
+    source: pq.ParquetFile, plan: _Plan, out: Path, earlier: Sequence[Exposure]
+) -> AnonymizedTable:
+    """The same for rows about people: whole, since a row's protection is the others'."""
+    card = plan.card
+    whole, owners = _whole(source, plan, card.privacy.unit)
     safe = protect_table(whole, owners, card, earlier)
-    with pq.ParquetWriter(out, safe.table.schema, compression="zstd", store_schema=False) as writer:
-        writer.write_table(safe.table)
+    _write(safe.table, out)
     asked = asked_of(card, safe.table.column_names)
     sensitive = sensitive_columns(safe.table.column_names, card)
     shown = [name for name in safe.table.column_names if name in card.privacy.quasi_identifiers]
@@ -185,7 +211,7 @@ def _protected(
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, rows, len(earlier))
+    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, len(earlier))
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 

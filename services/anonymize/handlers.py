@@ -65,7 +65,7 @@ async def on_ingested(event: DatasetIngested, room: Room) -> DatasetAnonymized:
 
 
 async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeManifest:
-    if card.subject not in PROTECTED:
+    if card.subject not in PROTECTED or card.privacy.measures:
         return await _anonymized(event, card, room, None)
     if room.register is None:
         raise Quarantined(Reason(code="register_missing"))

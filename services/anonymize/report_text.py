@@ -27,6 +27,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "none_dropped": "Aucune colonne n'est retirée.",
         "drop": "- {name} : {ground} ({law}).",
         "transformed": "- {name} : publiée sous une forme moins précise ({how}).",
+        "hidden": "Secret statistique, colonne {measure} : {primary} case(s) de moins de {least} "
+        "cachée(s), et {secondary} autre(s) dont elles se déduiraient, sur {cells}. La colonne "
+        "{measure}_statut dit lesquelles.",
         "protection": "Protection : {units} {unit} en {classes} classes de lignes semblables par "
         "{names} ; la plus petite en compte {k_min} (au moins {k} exigés).",
         "diversity": "Colonnes sensibles ({names}) : au moins {l} valeurs différentes dans chaque "
@@ -74,6 +77,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "none_dropped": "No column is dropped.",
         "drop": "- {name}: {ground} ({law}).",
         "transformed": "- {name}: published in a less precise form ({how}).",
+        "hidden": "Statistical secrecy, column {measure}: {primary} cell(s) under {least} hidden, and "
+        "{secondary} other(s) from which they would follow, out of {cells}. The column {measure}_statut "
+        "says which.",
         "protection": "Protection: {units} {unit} in {classes} classes of rows alike by {names}; the "
         "smallest has {k_min} (at least {k} required).",
         "diversity": "Sensitive columns ({names}): at least {l} different values in each class; "
@@ -130,6 +136,8 @@ _NAMES: dict[str, tuple[str, str]] = {
     "k": ("k-anonymat", "k-anonymity"),
     "l": ("l-diversité", "l-diversity"),
     "t": ("t-proximité", "t-closeness"),
+    "small_cells": ("petits effectifs", "small cells"),
+    "margins": ("marges", "margins"),
     "findings": ("absence de signalement", "absence of findings"),
     "email": ("adresses électroniques", "e-mail addresses"),
     "phone": ("numéros de téléphone", "telephone numbers"),
@@ -200,6 +208,7 @@ def report_text(report: dict[str, object], language: Language) -> str:
         )
         for one in read.transformed
     ]
+    lines += [words["hidden"].format_map(one.model_dump()) for one in read.hidden]
     lines += _protection_lines(read, language)
     if read.accepted:
         lines.append(words["accepted"].format(count=len(read.accepted)))
