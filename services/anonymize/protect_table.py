@@ -94,7 +94,8 @@ def protect_table(
         raise Quarantined(Reason(code="too_few_units", count=count, limit=asked.k))
     try:
         made = _recode(found, asked, card, least_levels(names, earlier) if earlier else None)
-        kept = hold_back(found, made, asked, earlier, _turns(table, units))
+        turns = _turns(table, units) if earlier else []
+        kept = hold_back(found, made, asked, earlier, turns)
     except Incomparable:
         raise Quarantined(Reason(code="exposure_incomparable")) from None
     if not kept.any():
