@@ -355,14 +355,16 @@ def migrate(as_json: AsJson = False) -> None:
 
 def migrate_all(chosen: Settings) -> list[str]:
     """Migrates every schema whose service is installed here."""
-    import services.notify.app  # noqa: PLC0415 - not in every image
+    import services.anonymize.tables  # noqa: PLC0415 - not in every image
+    import services.notify.app  # noqa: PLC0415
     import services.publish.app  # noqa: PLC0415
     from shared.migrate import upgrade  # noqa: PLC0415
 
     url = chosen.database.get_secret_value()
-    for module in (services.publish.app, services.notify.app):
+    modules = (services.publish.app, services.notify.app, services.anonymize.tables)
+    for module in modules:
         upgrade(url, module.MIGRATIONS, module.SCHEMA)
-    return [services.publish.app.SCHEMA, services.notify.app.SCHEMA]
+    return [module.SCHEMA for module in modules]
 
 
 @app.command()

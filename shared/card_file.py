@@ -152,6 +152,18 @@ def _protection(card: Card) -> list[Problem]:
         problems.append(Problem("privacy.sensitive", f"{name} is a quasi-identifier too: choose"))
     for name in sorted(set(privacy.hierarchies) - set(privacy.quasi_identifiers)):
         problems.append(Problem(f"privacy.hierarchies.{name}", "is of no quasi-identifier"))
+    along = [name for measure in privacy.measures.values() for name in measure.along]
+    problems += [
+        Problem("privacy.measures", f"{name} is not published: name published columns only")
+        for name in (*privacy.measures, *along)
+        if name not in shown
+    ]
+    if privacy.measures and privacy.quasi_identifiers:
+        problems.append(
+            Problem("privacy.measures", "a table has rows of people or counts of them, not both")
+        )
+    for name in sorted(set(privacy.margins) - (shown - set(privacy.measures))):
+        problems.append(Problem(f"privacy.margins.{name}", "is no published dimension"))
     unit = privacy.columns.get(privacy.unit) if privacy.unit else None
     if privacy.unit and (unit is None or unit.action != "drop"):
         problems.append(Problem("privacy.unit", "must be a column that `columns` drops"))

@@ -91,6 +91,16 @@ class HierarchyRule(_Part):
         return self
 
 
+class Measure(_Part):
+    """A column of counts: cells below `min` are hidden, and others that would give them away."""
+
+    unit: Literal["person", "household", "enterprise"] = "person"
+    min: int = Field(ge=LEAST_K, description="least count that is shown; zero is shown")
+    along: tuple[str, ...] = Field(
+        default=(), description="columns made from it, such as rates: hidden with it"
+    )
+
+
 class Protected(_Part):
     """What `privacy` says of rows about people or households, beside its quasi-identifiers."""
 
@@ -114,4 +124,10 @@ class Protected(_Part):
     method: Method | None = Field(default=None, description="else full_domain")
     suppression: int | None = Field(
         default=None, ge=0, le=50, description="most rows left out, in %"
+    )
+    measures: dict[str, Measure] = Field(
+        default={}, description="of a table of counts: its columns of counts"
+    )
+    margins: dict[str, str] = Field(
+        default={}, description="of a table of counts: dimension → the word that marks its sum"
     )

@@ -87,12 +87,15 @@ def boxes(metadata: MetaData) -> Boxes:
     return Boxes(inbox, outbox)
 
 
-def open_engine(settings: Settings, *, pool: int = 5) -> AsyncEngine:
+def open_engine(
+    settings: Settings, *, pool: int = 5, idle_seconds: float | None = None
+) -> AsyncEngine:
     """The process's engine. Errors never quote parameters.
 
-    A process that hangs in the middle of a transaction holds its locks: the server ends it in time.
+    A process that hangs in the middle of a transaction holds its locks: the server ends it in time,
+    `idle_seconds` or the settings'.
     """
-    idle = int(settings.database_idle_seconds * 1000)
+    idle = int((idle_seconds or settings.database_idle_seconds) * 1000)
     return create_async_engine(
         settings.database.get_secret_value(),
         connect_args={"options": f"-c idle_in_transaction_session_timeout={idle}"},
@@ -116,33 +119,17 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, step: str = "") -> AsyncIterator[AsyncConnection]:
-        """One transaction. Raises OursAway when the database is away; other errors are defects.
-
-        `step` names one that writes: a test may crash the process `before-`, `inside-` or `after-` it.
-        """
-        if step:
-            crash_point(f"before-{step}")
+        """One transaction, as `transaction` below. Wakes who waits for what it emitted."""
         emitted = False
-        try:
-            async with self.engine.begin() as connection:
-                try:
-                    yield connection
-                finally:
-                    emitted = connection in self._emitting
-                    self._emitting.discard(connection)
-                if step:
-                    crash_point(f"inside-{step}")
-        except DBAPIError as error:
-            if error.connection_invalidated or type(error).__name__ in _AWAY:
-                raise OursAway(Reason(code="database_away")) from None
-            raise
-        except (ConnectionError, TimeoutError):
-            raise OursAway(Reason(code="database_away")) from None
+        async with transaction(self.engine, step) as connection:
+            try:
+                yield connection
+            finally:
+                emitted = connection in self._emitting
+                self._emitting.discard(connection)
         if emitted:
             heard, self._next_event = self._next_event, asyncio.Event()
             heard.set()
-        if step:
-            crash_point(f"after-{step}")
 
     @property
     def next_event(self) -> asyncio.Event:
@@ -265,6 +252,29 @@ async def wait_for(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine, step: str = "") -> AsyncIterator[AsyncConnection]:
+    """One transaction. Raises OursAway when the database is away; other errors are defects.
+
+    `step` names one that writes: a test may crash the process `before-`, `inside-` or `after-` it.
+    """
+    if step:
+        crash_point(f"before-{step}")
+    try:
+        async with engine.begin() as connection:
+            yield connection
+            if step:
+                crash_point(f"inside-{step}")
+    except DBAPIError as error:
+        if error.connection_invalidated or type(error).__name__ in _AWAY:
+            raise OursAway(Reason(code="database_away")) from None
+        raise
+    except (ConnectionError, TimeoutError):
+        raise OursAway(Reason(code="database_away")) from None
+    if step:
+        crash_point(f"after-{step}")
 
 
 # Classes of psycopg (DB-API 2.0) that say: not now, rather than: never.

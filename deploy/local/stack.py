@@ -16,7 +16,12 @@ from deploy.local.processes import ProcessGroup
 ROLES_SQL = Path(__file__).parents[1] / "postgres" / "roles.sql"
 SERVICES = ("portal", "publish", "notify", "convert", "anonymize", "ingest")
 # Who needs the database, and as whom.
-DATABASE_ROLES = {"publish": "ecluse_publish", "notify": "ecluse_notify", "portal": "ecluse_portal"}
+DATABASE_ROLES = {
+    "anonymize": "ecluse_anonymize",
+    "publish": "ecluse_publish",
+    "notify": "ecluse_notify",
+    "portal": "ecluse_portal",
+}
 
 
 def port_near(wanted: int) -> int:

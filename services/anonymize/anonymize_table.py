@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
+from services.anonymize.exposure import Exposure
 from services.anonymize.privacy_report import Protection, make_report, protection_report
+from services.anonymize.protect_counts import HiddenCells, protect_counts
 from services.anonymize.protect_table import (
     PROTECTED,
     asked_of,
@@ -19,6 +22,7 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
 from services.anonymize.transforms import transform, written_type
+from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
 from shared.card import Card
@@ -34,7 +38,8 @@ BATCH_ROWS = 50_000
 class AnonymizedTable:
     """The safe table: rows, bytes, checksum, columns (name, the card's type) and privacy report.
 
-    `findings` is how many (column, detector) pairs were found and accepted by the policy.
+    `findings` is how many (column, detector) pairs were found and accepted by the policy; `exposure`
+    what the table shows of people, for the register.
     """
 
     rows: int
@@ -43,19 +48,25 @@ class AnonymizedTable:
     columns: tuple[tuple[str, ColumnType], ...]
     findings: int
     report: dict[str, object]
+    exposure: Exposure | None = None
 
 
 def anonymize_table(
-    table: Path, card: Card, out: Path, key: bytes | None = None
+    table: Path,
+    card: Card,
+    out: Path,
+    key: bytes | None = None,
+    earlier: Sequence[Exposure] = (),
 ) -> AnonymizedTable:
     """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
-    Rows about people or households are protected first. `key` is that of the pseudonyms. Two runs on
-    the same input give the same bytes. Raises Quarantined for anything else, a defect in a detector
-    included: what could not be looked at does not leave, and `out` is not left behind.
+    Rows about people or households are protected first, also beside what `earlier` releases showed.
+    `key` is that of the pseudonyms. Two runs on the same input give the same bytes. Raises Quarantined
+    for anything else, a defect in a detector included: what could not be looked at does not leave, and
+    `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out, key)
+        return _anonymize(table, card, out, key, earlier)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -84,7 +95,9 @@ class _Plan:
         return pa.record_batch(columns, schema=self.schema)
 
 
-def _anonymize(table: Path, card: Card, out: Path, key: bytes | None) -> AnonymizedTable:
+def _anonymize(
+    table: Path, card: Card, out: Path, key: bytes | None, earlier: Sequence[Exposure]
+) -> AnonymizedTable:
     with pq.ParquetFile(table) as source:
         given = source.schema_arrow
         kept = kept_columns(given.names, card)
@@ -96,8 +109,10 @@ def _anonymize(table: Path, card: Card, out: Path, key: bytes | None) -> Anonymi
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
         plan = _Plan(card, schema, rules, key)
+        if card.privacy.measures:
+            return _counted(source, plan, out)
         if card.subject in PROTECTED:
-            return _protected(source, plan, out)
+            return _protected(source, plan, out, earlier)
         rows, findings = _copy(source, plan, out)
     accepted = judge([one for one in findings if not one.chance], card)
     verify_table(table, out, schema, rows, rules)
@@ -111,6 +126,7 @@ def _result(
     findings: list[Finding],
     accepted: tuple[Accepted, ...],
     protection: Protection | None = None,
+    hidden: Sequence[HiddenCells] = (),
 ) -> AnonymizedTable:
     with out.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
@@ -123,7 +139,7 @@ def _result(
         sha256=digest,
         columns=columns,
         findings=len(accepted),
-        report=make_report(plan.card, columns, rows, accepted, chance, protection),
+        report=make_report(plan.card, columns, rows, accepted, chance, protection, hidden),
     )
 
 
@@ -143,12 +159,13 @@ def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Fin
     return rows, [finding for scan in scans for finding in scan.findings()]
 
 
-def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
-    """The same for rows about people: whole, since a row's protection is the others'."""
-    card, unit = plan.card, plan.card.privacy.unit
-    names = [*plan.schema.names, *([unit] if unit else [])]
+def _whole(
+    source: pq.ParquetFile, plan: _Plan, unit: str | None
+) -> tuple[pa.Table, pa.Array | None]:
+    """All rows as the rules let them out, scanned, and each one's unit."""
     scans = [ColumnScan(name) for name in plan.schema.names]
     batches, units, rows = [], [], 0
+    names = [*plan.schema.names, *([unit] if unit else [])]
     for batch in source.iter_batches(BATCH_ROWS, columns=names):
         made = plan.made(batch, rows)
         for scan, column in zip(scans, made.columns, strict=True):
@@ -159,11 +176,34 @@ def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTabl
         rows += made.num_rows
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
-    judge([one for scan in scans for one in scan.findings() if not one.chance], card)
-    whole = pa.Table.from_batches(batches, schema=plan.schema)
-    safe = protect_table(whole, pa.chunked_array(units).combine_chunks() if unit else None, card)
-    with pq.ParquetWriter(out, safe.table.schema, compression="zstd", store_schema=False) as writer:
-        writer.write_table(safe.table)
+    judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
+    owners = pa.chunked_array(units).combine_chunks() if unit else None
+    return pa.Table.from_batches(batches, schema=plan.schema), owners
+
+
+def _write(table: pa.Table, out: Path) -> None:
+    with pq.ParquetWriter(out, table.schema, compression="zstd", store_schema=False) as writer:
+        writer.write_table(table)
+
+
+def _counted(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
+    """The same for a table of counts: whole, since margins join its cells."""
+    given, _ = _whole(source, plan, None)
+    table, hidden = protect_counts(given, plan.card)
+    _write(table, out)
+    findings = verify_counts(out, table.schema, table.num_rows, plan.card)
+    accepted = judge([one for one in findings if not one.chance], plan.card)
+    return _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
+
+
+def _protected(
+    source: pq.ParquetFile, plan: _Plan, out: Path, earlier: Sequence[Exposure]
+) -> AnonymizedTable:
+    """The same for rows about people: whole, since a row's protection is the others'."""
+    card = plan.card
+    whole, owners = _whole(source, plan, card.privacy.unit)
+    safe = protect_table(whole, owners, card, earlier)
+    _write(safe.table, out)
     asked = asked_of(card, safe.table.column_names)
     sensitive = sensitive_columns(safe.table.column_names, card)
     shown = [name for name in safe.table.column_names if name in card.privacy.quasi_identifiers]
@@ -171,8 +211,9 @@ def _protected(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTabl
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, rows)
-    return _result(plan, out, safe.table.num_rows, findings, accepted, said)
+    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, len(earlier))
+    made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
+    return replace(made, exposure=safe.exposure)
 
 
 def _check_readable(column: pa.Array, name: str, first_row: int) -> None:

@@ -9,11 +9,15 @@ from services.anonymize.normalise import fold_header
 from services.anonymize.protect_table import PROTECTED
 from services.anonymize.scan_table import TEXT_DETECTORS, Finding
 from shared.card import Card
-from shared.card_parts import ColumnType
+from shared.card_parts import ColumnRule, ColumnType
 from shared.failures import Quarantined
 from shared.messages import Reason
 
 DETECTORS = (*TEXT_DETECTORS, "hash", "header")
+
+
+# A column that anonymize adds: nothing personal is foreseen in it.
+_OURS = ColumnRule(action="keep")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ def kept_columns(names: Sequence[str], card: Card) -> tuple[str, ...]:
     Policy and table must name the same columns, letter for letter: a name that merely looks alike
     is another one, and position says nothing. Raises Quarantined with everything that is wrong.
     """
-    if card.subject in PROTECTED and not card.privacy.quasi_identifiers:
+    privacy = card.privacy
+    if card.subject in PROTECTED and not privacy.quasi_identifiers and not privacy.measures:
         raise Quarantined(Reason(code="subject_needs_protection", detail=card.subject))
     reasons = [*_unknown_detectors(card), *_wrong_columns(names, card), *_wrong_rules(card)]
     if reasons:
@@ -69,9 +74,13 @@ def _wrong_rules(card: Card) -> Iterable[Reason]:
     for name, rule in privacy.columns.items():
         if rule.action == "pseudonymize" and not rule.basis:
             yield Reason(code="pseudonym_refused", column=name)
-    for name in (*privacy.quasi_identifiers, *(privacy.sensitive or ())):
+    along = (name for measure in privacy.measures.values() for name in measure.along)
+    named = (*privacy.quasi_identifiers, *(privacy.sensitive or ()), *privacy.measures, *along)
+    for name in named:
         if name not in shown:
             yield Reason(code="protection_inconsistent", column=name)
+    if privacy.measures and privacy.quasi_identifiers:
+        yield Reason(code="protection_inconsistent", column=next(iter(privacy.measures)))
     if privacy.unit and privacy.unit in shown:
         yield Reason(code="protection_inconsistent", column=privacy.unit)
 
@@ -93,7 +102,7 @@ def judge(findings: Iterable[Finding], card: Card) -> tuple[Accepted, ...]:
     declared = {(one.column, one.detector): one.reason for one in card.privacy.accepted_findings}
     accepted, reasons = [], []
     for finding in findings:
-        rule = card.privacy.columns[finding.column]
+        rule = card.privacy.columns.get(finding.column, _OURS)
         # A pseudonym's basis covers its being a pseudonym, not what else the column may hold.
         covered = rule.action == "keep" or finding.detector in ("hash", "header")
         basis = rule.basis if covered else None

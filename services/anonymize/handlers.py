@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.anonymize.anonymize_table import anonymize_table
+from services.anonymize.protect_table import PROTECTED
 from services.anonymize.pseudonym_key import pseudonym_key
+from services.anonymize.register import Register, Turn
 from services.anonymize.report_html import report_html
 from shared import keys
 from shared.card import Card
 from shared.events import DatasetAnonymized, DatasetIngested, Model, ObjectRef
+from shared.failures import Quarantined
 from shared.ids import Digest
 from shared.manifest import made_once
-from shared.messages import LANGUAGES
+from shared.messages import LANGUAGES, Reason
 from shared.pinned_card import read_pinned
 from shared.policy_signature import Trusted, check_policy
 from shared.settings import Settings
@@ -32,6 +35,7 @@ class Room:
     store: Store
     pool: WorkerPool
     trusted: Trusted
+    register: Register | None = None  # none: nothing about people leaves
 
 
 class AnonymizeManifest(Model):
@@ -61,11 +65,26 @@ async def on_ingested(event: DatasetIngested, room: Room) -> DatasetAnonymized:
 
 
 async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeManifest:
+    if card.subject not in PROTECTED or card.privacy.measures:
+        return await _anonymized(event, card, room, None)
+    if room.register is None:
+        raise Quarantined(Reason(code="register_missing"))
+    async with room.register.turn(event.dataset, event.release) as turn:
+        return await _anonymized(event, card, room, turn)
+
+
+async def _anonymized(
+    event: DatasetIngested, card: Card, room: Room, turn: Turn | None
+) -> AnonymizeManifest:
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
         source, out = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
         await room.store.download(event.table, source)
         key = pseudonym_key(room.settings, event.dataset, event.release)
-        made = await room.pool.run(anonymize_table, source, card, out, key)
+        earlier = turn.earlier if turn else ()
+        made = await room.pool.run(anonymize_table, source, card, out, key, earlier)
+        # The transaction ends before the manifest is written: what is not recorded is never shown.
+        if turn and made.exposure:
+            await turn.record(made.exposure)
         place = keys.table(event.dataset, event.release)
         table = await room.store.put("safe", place, out, made.sha256)
     report = await room.store.put_bytes(

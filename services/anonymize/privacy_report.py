@@ -6,6 +6,7 @@ Codes, counts, positions, and what the card itself says; never a value of the ta
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 
 from pydantic import BaseModel, ConfigDict
@@ -24,8 +25,10 @@ from services.anonymize import (
 from services.anonymize.apply_policy import Accepted
 from services.anonymize.class_sizes import Classes
 from services.anonymize.k_anonymity.protection import Protection as Asked
+from services.anonymize.protect_counts import HiddenCells
 from services.anonymize.protect_table import ProtectedTable
 from services.anonymize.scan_table import Finding
+from services.anonymize.verify_counts import CHECKS as COUNT_CHECKS
 from services.anonymize.verify_protection import CHECKS as PROTECTION_CHECKS
 from services.anonymize.verify_table import CHECKS
 from shared.card import Card
@@ -50,7 +53,7 @@ NOT_CHECKED = (
     "names_without_context",
     "sole_traders",
     "statistical_secrecy_thresholds",
-    "earlier_releases",
+    "people_who_leave_while_others_come",
     "linked_datasets",
 )
 
@@ -118,6 +121,7 @@ class Cost(_Part):
 
     rows_given: int
     rows_left_out: int
+    rows_held_back: int
     loss: float
     generalised: dict[str, float]
 
@@ -151,7 +155,19 @@ class Protection(_Part):
     journalist_risk: float
     marketer_risk: float
     cost: Cost
+    releases_compared: int
     criteria: tuple[Criterion, ...]
+
+
+class HiddenMeasure(_Part):
+    """A measure of a table of counts: cells under `least` are hidden (`primary`), others beside them
+    (`secondary`)."""
+
+    measure: str
+    least: int
+    cells: int
+    primary: int
+    secondary: int
 
 
 class PrivacyReport(_Part):
@@ -169,6 +185,7 @@ class PrivacyReport(_Part):
     dropped: tuple[DroppedColumn, ...]
     transformed: tuple[TransformedColumn, ...] = ()
     protection: Protection | None = None
+    hidden: tuple[HiddenMeasure, ...] = ()
     scan: ScanCoverage
     accepted: tuple[AcceptedFinding, ...]
     chance: tuple[ChanceMatch, ...]
@@ -184,6 +201,7 @@ def make_report(
     accepted: Iterable[Accepted],
     chance: Iterable[Finding],
     protection: Protection | None = None,
+    hidden: Iterable[HiddenCells] = (),
 ) -> dict[str, object]:
     """The report of a release that passed, as JSON-compatible data."""
     rules = card.privacy.columns
@@ -195,7 +213,8 @@ def make_report(
         decided=card.privacy.decided,
         dpo_opinion=card.privacy.dpo_opinion,
         kept=tuple(
-            KeptColumn(name=name, type=kind, basis=rules[name].basis) for name, kind in columns
+            KeptColumn(name=name, type=kind, basis=_basis(rules.get(name)))
+            for name, kind in columns
         ),
         dropped=tuple(
             DroppedColumn(name=name, ground=rule.ground, law=GROUND_LAW[rule.ground])
@@ -205,10 +224,13 @@ def make_report(
         transformed=tuple(
             TransformedColumn(name=name, action=rules[name].action, detail=_detail(rules[name]))
             for name, _ in columns
-            if rules[name].action != "keep"
+            if name in rules and rules[name].action != "keep"
         ),
         protection=protection,
-        proof=PROTECTION_CHECKS if protection else CHECKS,
+        hidden=tuple(HiddenMeasure(**asdict(one)) for one in hidden),
+        proof=(
+            PROTECTION_CHECKS if protection else COUNT_CHECKS if card.privacy.measures else CHECKS
+        ),
         scan=ScanCoverage(
             rows=rows,
             columns=len(columns),
@@ -234,6 +256,10 @@ def make_report(
     return body
 
 
+def _basis(rule: ColumnRule | None) -> str | None:
+    return rule.basis if rule else None
+
+
 def _detail(rule: ColumnRule) -> str:
     """The form as the card writes it; of the card's own groups only how many there are."""
     way = rule.generalize
@@ -255,6 +281,7 @@ def protection_report(
     classes: Classes,
     safe: ProtectedTable,
     rows_given: int,
+    releases_compared: int,
 ) -> Protection:
     """What was asked of the protection, and what was counted in the written file."""
     inference = bool(sensitive) and (asked.l > 1 or asked.t < 1)
@@ -299,9 +326,11 @@ def protection_report(
         cost=Cost(
             rows_given=rows_given,
             rows_left_out=safe.suppressed,
+            rows_held_back=safe.held_back,
             loss=safe.loss,
             generalised=safe.generalised,
         ),
+        releases_compared=releases_compared,
         criteria=criteria,
     )
 

@@ -4,13 +4,17 @@ out), no class that tells by itself what a sensitive column says (inference), no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.anonymize.exposure import Exposure, Incomparable, least_levels
 from services.anonymize.header_lexicon import kind
+from services.anonymize.hold_back import exposure_of, hold_back
 from services.anonymize.k_anonymity.combinations import Combinations, combine
 from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
 from services.anonymize.k_anonymity.hierarchy import IntArray
@@ -31,13 +35,17 @@ PROTECTED = tuple(_LEAST)
 @dataclass(frozen=True)
 class ProtectedTable:
     """The table to write, each of its rows' unit, and what the protection cost: rows left out, mean
-    loss (`Hierarchy.loss`; 1 for a row left out), share of each quasi-identifier's rows made coarser."""
+    loss (`Hierarchy.loss`; 1 for a row left out), share of each quasi-identifier's rows made coarser.
+    `held_back` are those of the rows left out that would have given somebody away beside an earlier
+    release; `exposure` is what this one shows, None if its levels differ from row to row."""
 
     table: pa.Table
     units: pa.Array | None
     suppressed: int
     loss: float
     generalised: dict[str, float]
+    held_back: int = 0
+    exposure: Exposure | None = None
 
 
 def asked_of(card: Card, published_names: list[str]) -> Protection:
@@ -66,11 +74,17 @@ def sensitive_columns(names: list[str], card: Card) -> list[str]:
     ]
 
 
-def protect_table(table: pa.Table, units: pa.Array | None, card: Card) -> ProtectedTable:
+def protect_table(
+    table: pa.Table,
+    units: pa.Array | None,
+    card: Card,
+    earlier: Sequence[Exposure] = (),
+) -> ProtectedTable:
     """Makes quasi-identifiers coarser and leaves rows out until the rest is protected; then sorts.
 
-    `units` names each row's person or household. Raises Quarantined when k, l, t cannot be reached,
-    or when a column would be a row number, or shows an extreme that fewer than k have.
+    `units` names each row's person or household; `earlier` is what other releases of the dataset
+    showed. Raises Quarantined when k, l, t cannot be reached, when an earlier release cannot be
+    compared, or when a column would be a row number, or shows an extreme that fewer than k have.
     """
     asked = asked_of(card, table.column_names)
     names = [name for name in table.column_names if name in card.privacy.quasi_identifiers]
@@ -78,27 +92,41 @@ def protect_table(table: pa.Table, units: pa.Array | None, card: Card) -> Protec
     count = found.total if found.units is None else int(found.units.max()) + 1
     if count < asked.k:
         raise Quarantined(Reason(code="too_few_units", count=count, limit=asked.k))
-    made = _recode(found, asked, card)
-    kept = ~made.suppressed[found.of_row]
-    columns = [
-        _coarse(found, made, names.index(name)) if name in names else table.column(name)
-        for name in table.column_names
-    ]
+    try:
+        made = _recode(found, asked, card, least_levels(names, earlier) if earlier else None)
+        turns = _turns(table, units) if earlier else []
+        kept = hold_back(found, made, asked, earlier, turns)
+    except Incomparable:
+        raise Quarantined(Reason(code="exposure_incomparable")) from None
+    if not kept.any():
+        raise Quarantined(Reason(code="protection_unreachable", limit=asked.k))
+    coarse = {name: _coarse(found, made, q) for q, name in enumerate(names)}
+    columns = [coarse.get(name, table.column(name)) for name in table.column_names]
     out = pa.table(columns, names=table.column_names).filter(pa.array(kept))
     left = None if found.units is None else found.units[kept]
     _no_row_numbers(out, names)
     _no_lone_extremes(out, names, left, asked.k)
     order = pc.sort_indices(out, [(name, "ascending") for name in out.column_names])
+    repeatable = card.privacy.method in (None, "full_domain")
     return ProtectedTable(
         table=out.take(order).combine_chunks(),
         units=None if left is None else pa.array(left).take(order),
         suppressed=int((~kept).sum()),
+        held_back=int((~kept).sum() - found.rows[made.suppressed].sum()),
         loss=made.loss,
         generalised={
             name: float(np.mean(made.levels[found.of_row][kept, q] > 0))
             for q, name in enumerate(names)
         },
+        exposure=exposure_of(found, made, kept, names) if repeatable else None,
     )
+
+
+def _turns(table: pa.Table, units: pa.Array | None) -> list[bytes]:
+    """Who is held back first: an order that follows neither the source's nor any column's."""
+    if units is not None:
+        return [sha256(str(unit).encode()).digest() for unit in units.to_pylist()]
+    return [sha256(repr(list(row.values())).encode()).digest() for row in table.to_pylist()]
 
 
 def _combined(
@@ -124,7 +152,11 @@ def _combined(
     )
 
 
-def _recode(found: Combinations, asked: Protection, card: Card) -> Recoding:
+def _recode(
+    found: Combinations, asked: Protection, card: Card, least: tuple[int, ...] | None
+) -> Recoding:
+    if least is not None and card.privacy.method not in (None, "full_domain"):
+        raise Incomparable
     share = (card.privacy.suppression or 0) / 100
     try:
         if card.privacy.method == "mondrian":
@@ -132,7 +164,7 @@ def _recode(found: Combinations, asked: Protection, card: Card) -> Recoding:
         elif card.privacy.method == "local_recoding":
             made = local_recoding(found, asked)
         else:
-            made = full_domain(found, asked, share)
+            made = full_domain(found, asked, share, least)
     except NotReachable:
         raise Quarantined(Reason(code="protection_unreachable", limit=asked.k)) from None
     except (TooManyNodes, OverflowError):

@@ -27,6 +27,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "none_dropped": "Aucune colonne n'est retirée.",
         "drop": "- {name} : {ground} ({law}).",
         "transformed": "- {name} : publiée sous une forme moins précise ({how}).",
+        "hidden": "Secret statistique, colonne {measure} : {primary} case(s) de moins de {least} "
+        "cachée(s), et {secondary} autre(s) dont elles se déduiraient, sur {cells}. La colonne "
+        "{measure}_statut dit lesquelles.",
         "protection": "Protection : {units} {unit} en {classes} classes de lignes semblables par "
         "{names} ; la plus petite en compte {k_min} (au moins {k} exigés).",
         "diversity": "Colonnes sensibles ({names}) : au moins {l} valeurs différentes dans chaque "
@@ -34,6 +37,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "nothing_sensitive": "Aucune colonne sensible n'est publiée.",
         "cost": "Prix de la protection : {left} ligne(s) laissée(s) de côté sur {given} ; perte "
         "d'information de {loss} sur 1.",
+        "compared": "Comparée à {count} version(s) antérieure(s) : aucune classe n'en diffère d'une à "
+        "k - 1 unités ; {held} ligne(s) retenue(s) pour cela.",
         "coarse": "- {name} : moins précis dans {share} des lignes publiées.",
         "risk": "Risque d'être retrouvé : au plus {most} pour une personne que l'on sait dans le "
         "tableau ; {mean} en moyenne ; lignes uniques : {uniques}.",
@@ -72,6 +77,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "none_dropped": "No column is dropped.",
         "drop": "- {name}: {ground} ({law}).",
         "transformed": "- {name}: published in a less precise form ({how}).",
+        "hidden": "Statistical secrecy, column {measure}: {primary} cell(s) under {least} hidden, and "
+        "{secondary} other(s) from which they would follow, out of {cells}. The column {measure}_statut "
+        "says which.",
         "protection": "Protection: {units} {unit} in {classes} classes of rows alike by {names}; the "
         "smallest has {k_min} (at least {k} required).",
         "diversity": "Sensitive columns ({names}): at least {l} different values in each class; "
@@ -79,6 +87,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "nothing_sensitive": "No sensitive column is published.",
         "cost": "Price of the protection: {left} row(s) left out of {given}; information loss {loss} "
         "out of 1.",
+        "compared": "Compared with {count} earlier release(s): no class differs by one to k - 1 units; "
+        "{held} row(s) held back for that.",
         "coarse": "- {name}: less precise in {share} of the published rows.",
         "risk": "Risk of being found: at most {most} for a person known to be in the table; {mean} on "
         "average; unique rows: {uniques}.",
@@ -126,6 +136,8 @@ _NAMES: dict[str, tuple[str, str]] = {
     "k": ("k-anonymat", "k-anonymity"),
     "l": ("l-diversité", "l-diversity"),
     "t": ("t-proximité", "t-closeness"),
+    "small_cells": ("petits effectifs", "small cells"),
+    "margins": ("marges", "margins"),
     "findings": ("absence de signalement", "absence of findings"),
     "email": ("adresses électroniques", "e-mail addresses"),
     "phone": ("numéros de téléphone", "telephone numbers"),
@@ -158,7 +170,10 @@ _NAMES: dict[str, tuple[str, str]] = {
         "sole traders among SIREN numbers",
     ),
     "statistical_secrecy_thresholds": ("seuils du secret statistique", "statistical thresholds"),
-    "earlier_releases": ("versions antérieures", "earlier releases"),
+    "people_who_leave_while_others_come": (
+        "personnes qui partent pendant que d'autres arrivent",
+        "people who leave while others come",
+    ),
     "linked_datasets": ("croisement avec d'autres jeux", "linkage with other datasets"),
 }
 
@@ -193,6 +208,7 @@ def report_text(report: dict[str, object], language: Language) -> str:
         )
         for one in read.transformed
     ]
+    lines += [words["hidden"].format_map(one.model_dump()) for one in read.hidden]
     lines += _protection_lines(read, language)
     if read.accepted:
         lines.append(words["accepted"].format(count=len(read.accepted)))
@@ -228,6 +244,7 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
             left=cost.rows_left_out, given=cost.rows_given, loss=_number(cost.loss, language)
         )
     )
+    lines.append(words["compared"].format(count=found.releases_compared, held=cost.rows_held_back))
     lines += [
         words["coarse"].format(name=name, share=_percent(share, language))
         for name, share in cost.generalised.items()

@@ -139,6 +139,13 @@ class _Search:
                 else:
                     low = middle + 1
 
+    def only_above(self, least: Node) -> None:
+        """Leaves out all nodes that are more specific somewhere."""
+        outside = np.ones(self.lattice.shape, np.bool_)
+        outside[tuple(slice(level, None) for level in least)] = False
+        self.open[outside] = False
+        self.state[outside] = _MANY
+
     def check(self, node: Node) -> bool:
         """Looks at a node, and marks every other about which that says enough."""
         self.open[node] = False
@@ -204,14 +211,25 @@ def _more_general(node: Node, shape: Node) -> Iterator[Node]:
             yield (*node[:q], level + 1, *node[q + 1 :])
 
 
-def full_domain(found: Combinations, asked: Protection, suppression: float = 0.0) -> Recoding:
+def full_domain(
+    found: Combinations,
+    asked: Protection,
+    suppression: float = 0.0,
+    least: Node | None = None,
+) -> Recoding:
     """The levels of least loss at which at most that share of the rows (0 to 1) is suppressed.
 
-    Raises NotReachable, TooManyNodes.
+    With `least`, levels are at least those; these very ones if they do. Raises NotReachable,
+    TooManyNodes.
     """
     lattice = Lattice(found)
     limit = int(suppression * found.total + 1e-9)
     search = _Search(lattice, asked, limit)
+    if least is not None:
+        same = settle(found, np.broadcast_to(np.array(least), found.leaves.shape).copy(), asked)
+        if least != lattice.top and int(found.rows[same.suppressed].sum()) <= limit:
+            return same
+        search.only_above(least)
     search.run()
     if search.best is None or not np.isfinite(search.best[0]):
         raise NotReachable

@@ -215,7 +215,7 @@ def test_a_defect_of_the_engine_is_caught(
 ) -> None:
     """If protection did nothing, the proof would see it in the written file."""
 
-    def nothing(table: pa.Table, units: pa.Array | None, card: Card) -> ProtectedTable:
+    def nothing(table: pa.Table, units: pa.Array | None, *_: Any) -> ProtectedTable:
         text = table.set_column(0, "age", table["age"].cast(pa.string()))
         ordered = text.sort_by([(name, "ascending") for name in text.column_names])
         return ProtectedTable(ordered.combine_chunks(), units, 0, 0.0, {})

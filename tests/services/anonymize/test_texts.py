@@ -10,6 +10,8 @@ import pytest
 from services.anonymize import (
     anonymize_table,
     apply_policy,
+    handlers,
+    protect_counts,
     protect_table,
     quasi_identifiers,
     transforms,
@@ -26,6 +28,8 @@ CODES = sorted(
             for module in (
                 anonymize_table,
                 apply_policy,
+                handlers,
+                protect_counts,
                 protect_table,
                 quasi_identifiers,
                 transforms,

@@ -1,0 +1,81 @@
+"""Proof of a written table of counts: an attacker with pencil and paper finds no small cell in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.anonymize.protect_counts import (
+    ABSENT,
+    SECRET,
+    SHOWN,
+    complete_lines,
+    dimension_names,
+    status_of,
+)
+from services.anonymize.scan_table import ColumnScan, Finding
+from services.anonymize.verify_table import failed, verify_structure
+from shared.card import Card
+
+CHECKS = ("columns", "rows", "metadata", "statistics", "small_cells", "margins", "findings")
+
+
+def verify_counts(written: Path, schema: pa.Schema, rows: int, card: Card) -> list[Finding]:
+    """Reads the file again: what a new scan finds in it.
+
+    Raises Quarantined(`proof_failed`) for another structure, a small cell, a status that is not the
+    cell's, a rate beside a hidden count, or a small cell that follows from the margins.
+    """
+    verify_structure(written, schema, rows)
+    with pq.ParquetFile(written) as file:
+        table = file.read()
+    source = [field.name for field in schema if field.name not in _statuses(card)]
+    dimensions: dict[str, list[object]] = {
+        name: table.column(name).to_pylist() for name in dimension_names(source, card)
+    }
+    for name, measure in card.privacy.measures.items():
+        values = table.column(name).to_pylist()
+        status = table.column(status_of(name)).to_pylist()
+        for value, said in zip(values, status, strict=True):
+            if (value is None) != (said in (SECRET, ABSENT)) or said not in (SECRET, ABSENT, SHOWN):
+                raise failed("small_cells")
+            if value is not None and 0 < value < measure.min:
+                raise failed("small_cells")
+        for one in measure.along:
+            beside = table.column(one).to_pylist()
+            if any(
+                v is not None and said == SECRET for v, said in zip(beside, status, strict=True)
+            ):
+                raise failed("small_cells")
+        absent = {row for row, said in enumerate(status) if said == ABSENT}
+        lines = complete_lines(dimensions, card.privacy.margins, absent)
+        cells = dict(enumerate(values))
+        again = True
+        while again:
+            again = False
+            for line in lines:
+                unknown = [cell for cell in line.cells if cells[cell] is None]
+                if len(unknown) != 1:
+                    continue
+                rest = sum(cells[cell] or 0 for cell in line.parts)
+                found = rest if unknown[0] == line.total else (cells[line.total] or 0) - rest
+                if 0 < found < measure.min:
+                    raise failed("margins")
+                cells[unknown[0]] = found
+                again = True
+    return _findings(table)
+
+
+def _statuses(card: Card) -> set[str]:
+    return {status_of(name) for name in card.privacy.measures}
+
+
+def _findings(table: pa.Table) -> list[Finding]:
+    found = []
+    for name in table.column_names:
+        scan = ColumnScan(name)
+        scan.see(table.column(name).combine_chunks(), 0)
+        found += scan.findings()
+    return found
