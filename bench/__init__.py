@@ -1,0 +1,1 @@
+"""Benches: ours beside other tools in the same run, as ratios."""
