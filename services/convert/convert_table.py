@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -27,6 +27,7 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 MAP = "map.geojson"
+AHEAD = 4  # batches in memory at once
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,25 @@ def _sorted_first(wanted: Sequence[str], order: Order, spool: Path) -> dict[str,
 def _run(source: SafeTable, takers: Sequence[Callable[[Batch], None]]) -> dict[str, int]:
     """Reads the table once for all takers; the cells that a spreadsheet would run, by column.
 
-    A batch's formats are written beside each other, and the next batch is read meanwhile.
+    Each taker has a thread of its own and may lag behind the reading by some batches.
     """
     counts: Counter[str] = Counter()
-    with ThreadPoolExecutor(max(len(takers), 1), thread_name_prefix="format") as threads:
-        under_way: list[Future[None]] = []
+    with ExitStack() as opened:
+        threads = [opened.enter_context(ThreadPoolExecutor(1)) for _ in takers]
+        under_way: deque[list[Future[None]]] = deque()
         for batch in source.batches():
             counts.update({name: int(cells.sum()) for name, cells in batch.risky.items()})
             if source.geometries:
                 _ = batch.geojson  # several want it: made once, before they start
-            for done in under_way:
-                done.result()
-            under_way = [threads.submit(take, batch) for take in takers]
-        for done in under_way:
-            done.result()
+            started = zip(threads, takers, strict=True)
+            under_way.append([thread.submit(take, batch) for thread, take in started])
+            if len(under_way) > AHEAD:
+                _done(under_way.popleft())
+        for pending in under_way:
+            _done(pending)
     return dict(counts)
+
+
+def _done(pending: list[Future[None]]) -> None:
+    for one in pending:
+        one.result()

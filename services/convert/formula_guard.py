@@ -15,10 +15,14 @@ TRIGGER = r"^[=+\-@\t\r\n＝＋－＠]"
 NUMBER = r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$"
 
 
+def begins(column: str) -> pl.Expr:
+    """Whether a text cell begins like a formula."""
+    return pl.col(column).str.contains(TRIGGER).fill_null(value=False)
+
+
 def risky(column: str) -> pl.Expr:
     """Whether a text cell would run as a formula."""
-    text = pl.col(column)
-    return (text.str.contains(TRIGGER) & ~text.str.contains(NUMBER)).fill_null(value=False)
+    return begins(column) & ~pl.col(column).str.contains(NUMBER).fill_null(value=False)
 
 
 def guarded(column: str) -> pl.Expr:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import shapely
 
 from services.convert.geometry import Shapes, read_wkb
@@ -50,18 +49,17 @@ def geo_extent(table: SafeTable) -> GeoExtent:
     codes: list[npt.NDArray[np.uint64]] = []
     kinds: set[str] = set()
     points = 0
-    with pq.ParquetFile(table.path) as file:
-        for batch in file.iter_batches(table.batch_rows, columns=[name]):
-            shapes = read_wkb(batch.column(name), name)
-            boxes: Floats = shapely.bounds(shapes)
-            found = boxes[~np.isnan(boxes[:, 0])]
-            if len(found):
-                corners.append(np.array([*found[:, :2].min(axis=0), *found[:, 2:].max(axis=0)]))
-            sides = np.maximum(found[:, 2] - found[:, 0], found[:, 3] - found[:, 1])
-            sizes.append(sides.astype(np.float32))
-            codes.append(hilbert(boxes))
-            kinds |= _kinds(shapes)
-            points += int(shapely.get_num_coordinates(shapes).sum())
+    for batch in table.read(name):
+        shapes = read_wkb(batch.column(name), name)
+        boxes: Floats = shapely.bounds(shapes)
+        found = boxes[~np.isnan(boxes[:, 0])]
+        if len(found):
+            corners.append(np.array([*found[:, :2].min(axis=0), *found[:, 2:].max(axis=0)]))
+        sides = np.maximum(found[:, 2] - found[:, 0], found[:, 3] - found[:, 1])
+        sizes.append(sides.astype(np.float32))
+        codes.append(hilbert(boxes))
+        kinds |= _kinds(shapes)
+        points += int(shapely.get_num_coordinates(shapes).sum())
     every = np.concatenate([*sizes, np.empty(0, np.float32)])
     return GeoExtent(
         bounds=_around(corners),

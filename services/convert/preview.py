@@ -31,17 +31,17 @@ class Preview:
         count = min(RANDOM_ROWS, len(later))
         self._drawn = sorted(random.Random(release).sample(later, count))  # noqa: S311 - no secret
         self._row = 0
-        self._first: list[pl.DataFrame] = []
-        self._random: list[pl.DataFrame] = []
+        self._first: list[list[object]] = []
+        self._random: list[list[object]] = []
 
     def write(self, batch: Batch) -> None:
         """Takes the next rows."""
         self.profile.write(batch)
         end = self._row + batch.arrow.num_rows
         if self._row < ROWS:
-            self._first.append(batch.cells.head(ROWS - self._row))
+            self._first += _rows(batch.cells.head(ROWS - self._row))
         if places := [place - self._row for place in self._drawn if self._row <= place < end]:
-            self._random.append(batch.cells[places])
+            self._random += _rows(batch.cells[places])
         self._row = end
 
     def content(self, card: Card, extent: GeoExtent | None, layer: str | None) -> bytes:
@@ -53,8 +53,8 @@ class Preview:
         key = card.table_schema.primary_key if card.table_schema else ()
         content = {
             "columns": [_column(name, kind, card, profile) for name, kind in types.items()],
-            "rows": _rows(self._first),
-            "random": _rows(self._random),
+            "rows": self._first,
+            "random": self._random,
             "total": self._table.rows,
             "bbox": extent.bounds if extent else None,
             "chart": suggest_chart(types, profile, key, self._table.rows),
@@ -76,8 +76,9 @@ def _column(name: str, kind: str, card: Card, profile: dict[str, dict[str, Any]]
     }
 
 
-def _rows(parts: list[pl.DataFrame]) -> list[list[object]]:
-    return [[_plain(cell) for cell in row] for part in parts for row in finite(part).iter_rows()]
+def _rows(frame: pl.DataFrame) -> list[list[object]]:
+    # As plain values at once: a part of a frame keeps all of it in memory.
+    return [[_plain(cell) for cell in row] for row in finite(frame).iter_rows()]
 
 
 def _plain(cell: object) -> object:

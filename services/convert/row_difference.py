@@ -59,7 +59,7 @@ def _show(
     engine: duckdb.DuckDBPyConnection, name: str, path: Path, columns: Sequence[str]
 ) -> list[str]:
     """Lets the engine read columns of a file as c0, c1, …: to it `a` and `A` are one name."""
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False)
     given = file.schema_arrow
     kinds = [given.field(column).type for column in columns]
     shown = [f"c{place}" for place in range(len(columns))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.convert.cell_values import jsonable
-from services.convert.formula_guard import risky
+from services.convert.formula_guard import begins, risky
 from services.convert.geometry import (
     Shapes,
     drawn,
@@ -24,9 +25,9 @@ from services.convert.geometry import (
 )
 from shared.card import Card
 
-BATCH = 100_000
+BATCH = 25_000
 # A batch of wide rows has fewer of them, so that memory does not grow with the width.
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ class Batch:
         """The rows as JSON, one a line; geometries are objects, behind the other values."""
         plain = jsonable(self.frame)
         if not self.geometries:
-            return plain.write_ndjson().encode()
+            lines = io.BytesIO()
+            plain.write_ndjson(lines)
+            return lines.getvalue()
         places: list[pl.Expr | pl.Series] = []
         for name, texts in self.geojson.items():
             key = json.dumps(name, ensure_ascii=False)
@@ -111,8 +114,11 @@ class Batch:
     def risky(self) -> dict[str, pl.Series]:
         """Text columns with cells that a spreadsheet would run → which cells."""
         texts = [name for name, kind in self.frame.schema.items() if kind == pl.String]
-        found = self.frame.select(risky(name) for name in texts)
-        return {name: found[name] for name in texts if found[name].any()}
+        # Hardly a column begins like a formula: the second look is at those alone.
+        begun = self.frame.select(begins(name).any() for name in texts).row(0) if texts else ()
+        some = [name for name, any_ in zip(texts, begun, strict=True) if any_]
+        found = self.frame.select(risky(name) for name in some)
+        return {name: found[name] for name in some if found[name].any()}
 
 
 class SafeTable:
@@ -163,9 +169,15 @@ class SafeTable:
         """All rows, in order; each batch is made when it is asked for. A table without rows is one."""
         if self.rows == 0:
             yield Batch(pa.RecordBatch.from_pylist([], schema=self.schema), self.geometries)
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(self.batch_rows):
-                yield Batch(batch.replace_schema_metadata(None), self.geometries)
+        for batch in self.read():
+            yield Batch(batch, self.geometries)
+
+    def read(self, *columns: str) -> Iterator[pa.RecordBatch]:
+        """Batches of some columns, or of all."""
+        # Without buffering ahead: it keeps every byte that was read until the end.
+        with pq.ParquetFile(self.path, pre_buffer=False) as file:
+            for batch in file.iter_batches(self.batch_rows, columns=list(columns) or None):
+                yield batch.replace_schema_metadata(None)
 
 
 def table_schema_type(kind: pa.DataType) -> str:

@@ -25,19 +25,18 @@ MEMORY = "192MB"
 def is_sorted(table: SafeTable, key: Sequence[str]) -> bool:
     """Whether the rows are in ascending order of the key, without nulls in it; reads the key alone."""
     last: pl.DataFrame | None = None
-    with pq.ParquetFile(table.path) as file:
-        for batch in file.iter_batches(table.batch_rows, columns=list(key)):
-            rows = pl.DataFrame(batch).select(key)
-            if sum(rows.null_count().row(0)):
+    for batch in table.read(*key):
+        rows = pl.DataFrame(batch).select(key)
+        if sum(rows.null_count().row(0)):
+            return False
+        seen = rows if last is None else pl.concat([last, rows])
+        before, after = seen[:-1], seen[1:]
+        undecided = pl.Series([True]).new_from_index(0, len(after))
+        for name in key:
+            if (undecided & (before[name] > after[name])).any():
                 return False
-            seen = rows if last is None else pl.concat([last, rows])
-            before, after = seen[:-1], seen[1:]
-            undecided = pl.Series([True]).new_from_index(0, len(after))
-            for name in key:
-                if (undecided & (before[name] > after[name])).any():
-                    return False
-                undecided &= before[name] == after[name]
-            last = rows[-1:]
+            undecided &= before[name] == after[name]
+        last = rows[-1:]
     return True
 
 

@@ -8,6 +8,7 @@ of one column an empty cell is quoted, or its line would be blank and readers wo
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from services.convert.cell_values import dated, finite
@@ -27,10 +28,12 @@ class CsvWriter:
         self._first = True
 
     def write(self, batch: Batch) -> None:
-        text = (
+        text = io.BytesIO()
+        (
             dated(finite(batch.cells.with_columns(guarded(name) for name in batch.risky)))
             .rename(self._headers)
             .write_csv(
+                text,
                 separator=self._delimiter,
                 include_header=self._first,
                 null_value=self._null,
@@ -40,7 +43,7 @@ class CsvWriter:
             )
         )
         self._first = False
-        self._out.write(text.encode())
+        self._out.write(text.getbuffer())
 
     def close(self) -> None:
         self._out.close()

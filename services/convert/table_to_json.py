@@ -18,9 +18,10 @@ class JsonWriter:
 
     def write(self, batch: Batch) -> None:
         # A line break inside a text is escaped in JSON, so each one here ends a record.
-        lines = batch.records.rstrip(b"\n").replace(b"\n", b",\n")
+        lines = batch.records.replace(b"\n", b",\n")
         if lines:
-            self._out.write((b"[\n" if self._first else b",\n") + lines)
+            self._out.write(b"[\n" if self._first else b",\n")
+            self._out.write(memoryview(lines)[:-2])
             self._first = False
 
     def close(self) -> None:
