@@ -78,10 +78,8 @@ def race(names: Sequence[str], table: Path, repeats: int) -> dict[str, Cost]:
     for _ in range(repeats):
         for name in names:
             with tempfile.TemporaryDirectory(dir=table.parent) as out:
-                command = [sys.executable, "-m", "bench.convert", "--child", name, table, out]
-                told = subprocess.run(  # noqa: S603 - this module again
-                    command, check=True, capture_output=True, text=True
-                ).stdout
+                command = [sys.executable, "-m", "bench.convert", "--child", name, str(table), out]
+                told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             runs[name].append(Cost(**json.loads(told)))
     return {
         name: Cost(

@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database import open_engine
 from shared.envelope import identity
-from shared.events import DatasetChanged, ObjectRef
+from shared.event_parts import ObjectRef
+from shared.events import DatasetChanged
 from shared.failures import OursAway, Quarantined
 from shared.ids import change_id
 from shared.kafka_client import reader, to_end

@@ -267,7 +267,12 @@ def _type(field: FieldInfo) -> str:
     if len(parts) == 1 and type(None) in get_args(found):
         found = parts[0]
     said = getattr(found, "__name__", None) if not get_args(found) else str(found)
-    return (said or str(found)).replace("typing.", "").replace("shared.events.", "")
+    return (
+        (said or str(found))
+        .replace("typing.", "")
+        .replace("shared.events.", "")
+        .replace("shared.event_parts.", "")
+    )
 
 
 def _default(field: FieldInfo) -> str:

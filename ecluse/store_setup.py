@@ -33,7 +33,7 @@ from minio.minioadmin import MinioAdmin
 from minio.notificationconfig import NotificationConfig, QueueConfig
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
-from shared.events import BucketName
+from shared.event_parts import BucketName
 from shared.failures import OursAway
 from shared.messages import Reason
 from shared.settings import Settings

@@ -15,7 +15,7 @@ from services.anonymize.report_text import report_text
 from services.convert.convert_table import convert_table
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared.card import Card
-from shared.events import Stage
+from shared.event_parts import Stage
 from shared.failures import Quarantined
 from shared.formats import file_name
 from shared.ids import release_id

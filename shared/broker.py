@@ -32,6 +32,7 @@ from shared.envelope import (
     headers,
     identity,
 )
+from shared.event_parts import Sequence, Stage, StageState
 from shared.events import (
     DatasetChanged,
     DeadLetter,
@@ -39,9 +40,6 @@ from shared.events import (
     Event,
     LedgerRow,
     Passage,
-    Sequence,
-    Stage,
-    StageState,
 )
 from shared.failures import (
     EcluseError,

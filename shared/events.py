@@ -13,11 +13,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from functools import total_ordering
 from typing import Any, ClassVar, Literal
 
-from pydantic import AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from shared.event_parts import (
+    CardRef,
+    ChangeKind,
+    Drift,
+    DroppedObject,
+    End,
+    FileRef,
+    Model,
+    ObjectRef,
+    Rerun,
+    Sequence,
+    Stage,
+    StageState,
+)
 from shared.ids import (
     ChangeId,
     DatasetId,
@@ -28,61 +41,6 @@ from shared.ids import (
     event_id,
 )
 from shared.messages import Reason
-
-ChangeKind = Literal["update", "correction", "backfill"]
-Stage = Literal["ingest", "anonymize", "convert", "publish", "notify"]
-End = Literal["published", "unchanged", "superseded", "refused", "dead"]
-StageState = Literal["started", "done", "waiting", "parked", "quarantined", "failed", "ended"]
-BucketName = Literal["drop", "raw", "safe", "reports", "staged", "public"]
-
-
-class Model(BaseModel):
-    """Frozen; tolerant of added fields; its errors never show what was sent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-@total_ordering
-class Sequence(Model):
-    """Where a change stands among the changes of its dataset.
-
-    `generation` is a setting, raised when topics are made anew; `number` the domain's own
-    CloudEvents `sequence` if it sends one, else the offset of the change's first appearance.
-    """
-
-    generation: int = Field(ge=0)
-    number: int = Field(ge=0)
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return (self.generation, self.number) < (other.generation, other.number)
-
-
-class ObjectRef(Model):
-    """An object of the store; a reader checks size and SHA-256 while it streams."""
-
-    bucket: BucketName
-    key: str = Field(max_length=512)
-    bytes: int = Field(ge=0)
-    sha256: Digest
-
-
-class FileRef(ObjectRef):
-    """A file of a release. `name` is what a citizen downloads: `<dataset>.<format>`."""
-
-    format: str
-    name: str
-    media_type: str
-    rows: int | None = None
-
-
-class CardRef(Model):
-    """The card that a change runs under, pinned at `reports/<dataset>/cards/<digest>.json`."""
-
-    digest: Digest
-    shaping: Digest
-    revision: int = Field(ge=1)
 
 
 class Event(Model, ABC):
@@ -100,17 +58,6 @@ class Event(Model, ABC):
     @abstractmethod
     def id(self) -> EventId:
         """The CloudEvents id: the same fact has the same id."""
-
-
-class Rerun(Model):
-    """Run a change again: which one, where it stood, whose source to take, under which card."""
-
-    change: ChangeId
-    sequence: Sequence
-    source_of: ChangeId
-    card_revision: int = Field(ge=1)
-    fetch: Literal["kept", "again"] = "kept"
-    asked_by: str = Field(max_length=128, description="the row that asked: makes the run's id")
 
 
 class DatasetChanged(Event):
@@ -145,13 +92,6 @@ class DatasetChanged(Event):
         asked_by = self.rerun.asked_by if self.rerun else ""
         due = [self.due.isoformat()] if self.due else []
         return event_id(self.TYPE, self.dataset, self.address or "", asked_by, *due)
-
-
-class DroppedObject(Model):
-    """One record of a bucket notification: which object it is about, its key URL-encoded."""
-
-    bucket: str = Field(max_length=63, validation_alias=AliasPath("s3", "bucket", "name"))
-    name: str = Field(max_length=4096, validation_alias=AliasPath("s3", "object", "key"))
 
 
 class DropNotified(Event):
@@ -203,19 +143,6 @@ class DatasetConfirmed(Passage):
 
     TOPIC: ClassVar[str] = "dataset.confirmed"
     TYPE: ClassVar[str] = "fr.ecluse.dataset.confirmed.v1"
-
-
-class Drift(Model):
-    """How the columns differ from those of the release now public. Declared names alone; columns
-    that the card does not name are counted."""
-
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    renamed: dict[str, str] = Field(
-        default={}, description="old name → new name, by place and type"
-    )
-    retyped: dict[str, tuple[str, str]] = Field(default={}, description="name → type before, after")
-    undeclared: int = Field(default=0, description="more undeclared columns than before, or fewer")
 
 
 class DatasetIngested(Passage):

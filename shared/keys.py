@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from shared.events import Stage
+from shared.event_parts import Stage
 from shared.ids import ChangeId, DatasetId, Digest, ReleaseId
 from shared.messages import Language
 

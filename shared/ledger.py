@@ -10,15 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shared.envelope import Received
-from shared.events import (
-    DatasetChanged,
-    End,
-    Event,
-    LedgerRow,
-    Passage,
-    Stage,
-    StageState,
-)
+from shared.event_parts import End, Stage, StageState
+from shared.events import DatasetChanged, Event, LedgerRow, Passage
 from shared.ids import change_id
 from shared.messages import Reason
 

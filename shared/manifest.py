@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared import keys
 from shared.crash_points import crash_point
-from shared.events import ObjectRef, Stage
+from shared.event_parts import ObjectRef, Stage
 from shared.failures import Quarantined
 from shared.ids import DatasetId, ReleaseId
 from shared.messages import Reason

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from shared import keys
 from shared.card import Card
-from shared.events import CardRef
+from shared.event_parts import CardRef
 from shared.failures import Quarantined
 from shared.ids import DatasetId
 from shared.messages import Reason

@@ -21,7 +21,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import LocalStore, ObjectStore, S3Store
 
-from shared.events import BucketName, ObjectRef
+from shared.event_parts import BucketName, ObjectRef
 from shared.failures import OursAway, Quarantined
 from shared.messages import Reason
 from shared.settings import Settings

@@ -82,8 +82,8 @@ def _serve(pipe: Connection, modules: tuple[str, ...], parent: int, bounds: Boun
                 Quarantined(Reason(code="resource_limit", detail="memory")),
             )
         except BaseException as error:  # noqa: BLE001 - a worker answers whatever happens
-            failure = _limit_of(error) or disk_full(error)
-            answer = ("failure", failure) if failure else ("defect", failure_place(error))
+            ours = _limit_of(error) or disk_full(error)
+            answer = ("failure", ours) if ours else ("defect", failure_place(error))
         pipe.send(answer)
 
 

@@ -22,8 +22,8 @@ from services.anonymize.handlers import Room as AnonymizeRoom
 from services.convert.handlers import Room as ConvertRoom
 from services.ingest.handlers import Room as IngestRoom
 from shared.card import Card
+from shared.event_parts import CardRef
 from shared.events import (
-    CardRef,
     CatalogDataset,
     CatalogPublished,
     DatasetChanged,

@@ -15,7 +15,8 @@ from services.anonymize.register import Register, Turn
 from services.anonymize.report_html import report_html
 from shared import keys
 from shared.card import Card
-from shared.events import DatasetAnonymized, DatasetIngested, Model, ObjectRef
+from shared.event_parts import Model, ObjectRef
+from shared.events import DatasetAnonymized, DatasetIngested
 from shared.failures import Quarantined
 from shared.ids import Digest
 from shared.manifest import made_once

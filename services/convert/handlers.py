@@ -14,14 +14,8 @@ from services.convert.row_difference import RowDifference, compare_rows
 from services.convert.written_file import WrittenFile
 from shared import keys
 from shared.card import Card
-from shared.events import (
-    CatalogPublished,
-    DatasetAnonymized,
-    DatasetConverted,
-    FileRef,
-    Model,
-    ObjectRef,
-)
+from shared.event_parts import FileRef, Model, ObjectRef
+from shared.events import CatalogPublished, DatasetAnonymized, DatasetConverted
 from shared.failures import Quarantined
 from shared.ids import Digest
 from shared.manifest import made_once

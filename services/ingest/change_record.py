@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared import keys
 from shared.envelope import Received
-from shared.events import ChangeKind, DatasetChanged, Sequence
+from shared.event_parts import ChangeKind, Sequence
+from shared.events import DatasetChanged
 from shared.failures import Quarantined
 from shared.ids import ChangeId, DatasetId, Digest, change_id
 from shared.messages import Reason

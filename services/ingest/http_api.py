@@ -24,7 +24,8 @@ from starlette.routing import Route
 
 from services.ingest.fetch_source import SENT
 from shared import metrics
-from shared.events import CatalogDataset, ChangeKind, DatasetChanged
+from shared.event_parts import ChangeKind
+from shared.events import CatalogDataset, DatasetChanged
 from shared.failures import EcluseError, MessageInvalid, OursAway, Quarantined
 from shared.identity import Identities, Identity
 from shared.ids import DatasetId, EventId, change_id

@@ -18,7 +18,7 @@ from services.ingest.sql_source import from_database
 from shared import keys
 from shared.card import Card
 from shared.card_parts import PartSource, Source
-from shared.events import ObjectRef
+from shared.event_parts import ObjectRef
 from shared.failures import Quarantined
 from shared.messages import Reason
 from shared.settings import Settings

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.ingest.download import Fetched, Validators
 from shared import keys
-from shared.events import ObjectRef
+from shared.event_parts import ObjectRef
 from shared.ids import DatasetId, Digest
 from shared.storage import Store
 

@@ -9,7 +9,7 @@ from services.ingest.download import Fetched
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared import keys
 from shared.card import Card
-from shared.events import Model, ObjectRef
+from shared.event_parts import Model, ObjectRef
 from shared.ids import ReleaseId
 from shared.storage import Store
 from shared.workers import WorkerPool

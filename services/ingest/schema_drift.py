@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from shared import keys
-from shared.events import Drift, ObjectRef
+from shared.event_parts import Drift, ObjectRef
 from shared.ids import DatasetId, ReleaseId
 from shared.storage import Store
 

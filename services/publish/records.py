@@ -15,15 +15,8 @@ from services.publish import tables as t
 from shared import ledger
 from shared.card import Card
 from shared.database import Database
-from shared.events import (
-    CardRef,
-    CatalogDataset,
-    DatasetChanged,
-    End,
-    Rerun,
-    Sequence,
-    StageState,
-)
+from shared.event_parts import CardRef, End, Rerun, Sequence, StageState
+from shared.events import CatalogDataset, DatasetChanged
 from shared.messages import Reason
 
 # Where a change stands that waits for a person or a source.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import httpx
 
 from shared.at_once import at_once
-from shared.events import FileRef
+from shared.event_parts import FileRef
 from shared.failures import Quarantined, SourceAway
 from shared.messages import Reason
 

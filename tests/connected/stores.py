@@ -12,7 +12,7 @@ from minio import Minio
 from pydantic import SecretStr
 
 from ecluse.store_setup import PROCESSES, StoreAccount, set_up_store
-from shared.events import BucketName
+from shared.event_parts import BucketName
 from shared.settings import Settings
 from shared.storage import BUCKETS, Access, Store, open_store
 

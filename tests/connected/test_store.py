@@ -20,7 +20,7 @@ from deploy.local.minio import LocalMinio
 from ecluse import cli
 from ecluse.store_setup import PROCESSES, VERSIONED, BadCredential
 from services.ingest.drops import change_of
-from shared.events import ObjectRef
+from shared.event_parts import ObjectRef
 from shared.failures import OursAway, Quarantined
 from shared.settings import settings
 from shared.storage import BUCKETS, open_store

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from ecluse import reconcile as module
 from ecluse.cli import app
 from ecluse.reconcile import reconcile
-from shared.events import ObjectRef
+from shared.event_parts import ObjectRef
 from shared.failures import OursAway
 from shared.messages import Reason
 from shared.settings import Settings, settings

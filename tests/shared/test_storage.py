@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from shared import keys
-from shared.events import ObjectRef
+from shared.event_parts import ObjectRef
 from shared.failures import OursAway, Quarantined
 from shared.manifest import made_once
 from shared.settings import Settings

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from services.publish.portal.byte_range import parse_range
 from services.publish.portal.catalogue import Catalogue, File
 from shared import metrics
-from shared.events import BucketName
+from shared.event_parts import BucketName
 from shared.failures import EcluseError
 
 CORS = {

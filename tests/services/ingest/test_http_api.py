@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from services.ingest.http_api import ChangesApi
-from shared.events import CardRef, CatalogDataset, DatasetChanged
+from shared.event_parts import CardRef
+from shared.events import CatalogDataset, DatasetChanged
 from shared.failures import OursAway
 from shared.identity import Identities, token_digest
 from shared.ids import change_id

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from services.ingest.schema_drift import drift
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared.card import Card
-from shared.events import Drift
+from shared.event_parts import Drift
 from shared.failures import Quarantined
 from tests.services.ingest.reading import SECRET, plain, read, refusal, rows
 

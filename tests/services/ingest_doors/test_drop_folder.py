@@ -19,7 +19,8 @@ from services.ingest.drops import Drops, change_of
 from services.ingest.keep_source import keep_source
 from shared import metrics
 from shared.envelope import Received
-from shared.events import DatasetChanged, Rerun, Sequence
+from shared.event_parts import Rerun, Sequence
+from shared.events import DatasetChanged
 from shared.failures import OursAway, Quarantined
 from shared.messages import Reason
 from shared.settings import Settings

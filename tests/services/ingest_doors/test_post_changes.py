@@ -14,7 +14,8 @@ from services.ingest.change_record import take_up
 from services.ingest.http_api import ChangesApi
 from services.ingest.keep_source import keep_source
 from shared.envelope import Received
-from shared.events import CardRef, CatalogDataset, DatasetChanged
+from shared.event_parts import CardRef
+from shared.events import CatalogDataset, DatasetChanged
 from shared.failures import OursAway
 from shared.identity import Identities, token_digest
 from shared.ids import change_id

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from services.publish.portal.catalogue import Dataset, File, News
 from services.publish.portal.site import make_portal
-from shared.events import BucketName
+from shared.event_parts import BucketName
 from shared.failures import OursAway
 from shared.messages import Reason
 
