@@ -9,6 +9,7 @@ import base64
 import ctypes
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -33,10 +34,18 @@ class LocalStackError(RuntimeError):
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port on loopback that nothing listens on now.
+
+    Below those that the system gives to outgoing connections (32768 on Linux, 49152 by RFC 6335): one
+    of those could be taken before a server has bound it.
+    """
+    while True:
+        port = 15_000 + secrets.randbelow(15_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 

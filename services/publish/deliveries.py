@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
 from services.publish.own_portal import OwnPortal
-from services.publish.records import write_ledger
+from services.publish.records import may_go_out, write_ledger
 from shared import metrics
 from shared.crash_points import crash_point
 from shared.database import Database, wait_for
@@ -113,6 +113,10 @@ class DeliveryWorker:
         state = "done" if done else "cancelled"
         metrics.deliveries.labels(portal=row.portal, outcome=state).inc()
         async with self.database.transaction("settle") as connection:
+            called_off = not done and row.act == "publish"
+            if called_off and await may_go_out(connection, row.publication):
+                # Paused when it was tried, resumed since: nobody else would take it up again.
+                state = "pending"
             await self._finish(connection, row, state)
         log.info("delivered" if done else "called off")
 
@@ -121,7 +125,12 @@ class DeliveryWorker:
             update(t.deliveries)
             # Another worker may have finished it while this one was taken for dead.
             .where(t.deliveries.c.id == row.id, t.deliveries.c.state == "pending")
-            .values(state=state, done_at=func.now(), lease_until=None, code=None)
+            .values(
+                state=state,
+                done_at=None if state == "pending" else func.now(),
+                lease_until=None,
+                code=None,
+            )
         )
 
     async def _later(self, row: Row[Any], code: str, *, stops: bool = False) -> None:

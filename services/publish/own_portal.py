@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
 from services.publish.records import (
-    card_row,
     end_change,
     end_overtaken,
     lock_dataset,
+    may_go_out,
     put_back,
 )
 from services.publish.verify_files import verify_files
@@ -102,14 +102,7 @@ class OwnPortal:
         """Makes the release the public one, in one instant; False if it may not go out any more."""
         async with self.database.transaction("flip") as connection:
             await lock_dataset(connection, publication.dataset)
-            state = await connection.scalar(
-                select(t.publications.c.state).where(
-                    t.publications.c.publication == publication.publication
-                )
-            )
-            in_force = await card_row(connection, publication.dataset)
-            stale = in_force is None or in_force.shaping != publication.shaping
-            if state != "approved" or stale or (in_force is not None and in_force.paused):
+            if not await may_go_out(connection, publication.publication):
                 return False
             await connection.execute(
                 update(t.datasets)

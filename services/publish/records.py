@@ -64,6 +64,27 @@ async def card_row(connection: AsyncConnection, dataset: str) -> Row[Any] | None
     ).one_or_none()
 
 
+async def may_go_out(connection: AsyncConnection, publication: str) -> bool:
+    """Whether a publication is approved, under the card in force, and its dataset not paused.
+
+    Waits for whoever pauses or resumes the dataset at this moment, and holds them back until the
+    transaction ends.
+    """
+    p, c = t.publications.c, t.cards.c
+    found = await connection.execute(
+        select(p.publication)
+        .join(t.cards, c.dataset == p.dataset)
+        .where(
+            p.publication == publication,
+            p.state == "approved",
+            p.shaping == c.shaping,
+            c.paused.is_(False),
+        )
+        .with_for_update(read=True, of=t.cards)
+    )
+    return found.one_or_none() is not None
+
+
 def read_card(row: Row[Any]) -> Card:
     return Card.model_validate(row.body)
 
