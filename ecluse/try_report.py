@@ -33,7 +33,7 @@ _SAY: dict[str, tuple[str, str]] = {
     "read_as": ("Lu comme", "Read as"),
     "warnings": ("À savoir", "To know"),
     "derivable": (
-        "La commune, son EPCI et son département peuvent être ajoutés (derive) par la colonne n° {}.",
+        "Commune, EPCI et département peuvent être ajoutés (derive) d'après la colonne n° {}.",
         "The commune, its EPCI and its département can be added (derive) by column no. {}.",
     ),
     "points": (

@@ -152,6 +152,21 @@ class Passage:
     async def put(self, topic: str, value: bytes, named: dict[str, str]) -> None:
         await self.flows[0].broker.publish(value, topic, key=b"bancs", headers=named)
 
+    def publish(self, ingested: dict[str, Any]) -> None:
+        """Makes that release the public one."""
+        self.published["bancs"] = CatalogPublished.model_validate(
+            {
+                "dataset": "bancs",
+                "change": ingested["change"],
+                "release": ingested["release"],
+                "publication": "p" + "0" * 31,
+                "sequence": ingested["sequence"],
+                "published_at": "2026-03-01T00:00:00Z",
+                "rows": ingested["rows"],
+                "columns": "0" * 64,
+            }
+        )
+
     def events(self, model: type[Event]) -> list[dict[str, Any]]:
         """What was said of this kind."""
         return [
@@ -250,6 +265,46 @@ async def test_an_earlier_table_that_is_gone_stops_nothing(passage: Passage) -> 
     report = passage.events(DatasetConverted)[1]["report"]["key"]
     told = json.loads(await passage.store.get("reports", report) or b"")
     assert (told["rows"], told["difference"]) == (1, None)
+
+
+def free(**quality: Any) -> Card:
+    """The benches' card without a schema."""
+    return card(schema=None, quality=quality)
+
+
+async def test_columns_that_changed_since_the_public_release(passage: Passage) -> None:
+    """The event says how, by declared names; an undeclared one is counted and never named."""
+    passage.declare(free())
+    await passage.send(A)
+    [first] = passage.events(DatasetIngested)
+    assert "drift" not in first
+    passage.make_public(first)
+    await passage.send(f"id;places;{SECRET}\nB1;3.5;x\n", "e2")
+    [_, second] = passage.events(DatasetIngested)
+    assert second["drift"]["retyped"] == {"places": ["integer", "number"]}
+    assert second["drift"]["undeclared"] == 1
+    assert SECRET not in json.dumps(second)
+    await passage.send("id;places\nB9;5\n", "e3")
+    assert "drift" not in passage.events(DatasetIngested)[2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "stopped"), [(1, False), (0, True), (3, False), (4, True)], ids=str
+)
+async def test_far_fewer_or_more_rows(passage: Passage, rows: int, stopped: bool) -> None:
+    """Beyond the card's bounds the release is stopped, its counts told; at them it passes."""
+    passage.declare(free(row_stop=["-50%", "+50%"]))
+    await passage.send(A)
+    [first] = passage.events(DatasetIngested)
+    passage.make_public(first | ({"rows": 2} if rows else {"rows": 4}))
+    await passage.send("id;places\n" + "".join(f"C{n};1\n" for n in range(rows or 1)), "e2")
+    reasons = [r["reasons"][0] for r in passage.events(LedgerRow) if r["state"] == "quarantined"]
+    if stopped:
+        [reason] = reasons
+        assert (reason["code"], reason["count"]) == ("row_count", rows or 1)
+        assert reason["expected"] == "-50 % … +50 %"
+    else:
+        assert reasons == []
 
 
 async def test_undeclared_and_paused_are_parked(passage: Passage) -> None:

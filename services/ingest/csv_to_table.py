@@ -34,7 +34,8 @@ from shared.card_parts import Source
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-BLOCK_BYTES = 2 * MIB
+# Arrow reads some blocks ahead, each held several times over: smaller ones keep the peak low.
+BLOCK_BYTES = MIB
 # Added after the last row: a quote left open swallows it, and so is noticed.
 _END = "\x1eend\x1e"
 
