@@ -31,6 +31,8 @@ WRITTEN = (
     "datapackage.json",
     "preview.json",
 )
+# And this, when it is asked for.
+PROPOSAL = "proposal.yaml"
 REFUSED_BY_POLICY = frozenset({"subject_needs_protection"})
 
 
@@ -73,7 +75,7 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
 
     Raises ValueError if that would overwrite one of the files `kept`; OSError.
     """
-    names = {f"{card.dataset}.{form}" for form in card.formats or ()} | set(WRITTEN)
+    names = {f"{card.dataset}.{form}" for form in card.formats or ()} | {*WRITTEN, PROPOSAL}
     written = [out / name for name in sorted(names)]
     if {path.resolve() for path in written} & {path.resolve() for path in kept}:
         raise ValueError("the trial would write over its own input: name another folder in --out")
