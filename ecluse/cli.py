@@ -389,10 +389,14 @@ def try_(
     card: Path,
     file: Path,
     folder: Annotated[Path, typer.Option("--out", help="Where files and reports go.")],
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Write a draft of the policy: proposal.yaml.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """See what would be published of a file, and what would stop it. Nothing leaves this machine."""
     from ecluse.try_card import make_room, try_card  # noqa: PLC0415
+    from ecluse.try_proposal import write_proposal  # noqa: PLC0415
     from ecluse.try_report import print_trial, write_reports  # noqa: PLC0415 - heavy libraries
 
     if not file.is_file():
@@ -406,6 +410,8 @@ def try_(
         _fail(2, "--out must name a folder that can be written to", as_json=as_json)
     try:
         trial = try_card(loaded, file, folder)
+        if propose:
+            write_proposal(loaded, file, folder, settings().language)
     except Exception as error:  # noqa: BLE001 - a library's text may quote a cell: only its place is said
         _fail(1, f"a program of Écluse failed: {failure_place(error)}", as_json=as_json)
     result = trial.as_json(settings().language)

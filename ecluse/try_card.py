@@ -29,6 +29,8 @@ WRITTEN = (
     "preview.json", "README.md", "schema.json",
 )  # fmt: skip
 SOMETIMES = ("map.geojson",)
+# And this, when it is asked for.
+PROPOSAL = "proposal.yaml"
 REFUSED_BY_POLICY = frozenset({"subject_needs_protection"})
 
 
@@ -73,7 +75,7 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
     Raises ValueError if that would overwrite one of the files `kept`; OSError.
     """
     wanted = (*(card.formats or ()), *(card.optional_formats or ()))
-    names = {file_name(card.dataset, form) for form in wanted} | {*WRITTEN, *SOMETIMES}
+    names = {file_name(card.dataset, form) for form in wanted} | {*WRITTEN, *SOMETIMES, PROPOSAL}
     names.add(f"{card.dataset}.zip")
     written = [out / name for name in sorted(names)]
     if {path.resolve() for path in written} & {path.resolve() for path in kept}:

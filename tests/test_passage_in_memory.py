@@ -144,7 +144,7 @@ class Passage:
                 "publication": "p" + "0" * 31,
                 "sequence": ingested["sequence"],
                 "published_at": "2026-03-01T00:00:00Z",
-                "rows": 2,
+                "rows": ingested["rows"],
                 "columns": "0" * 64,
             }
         )
@@ -152,20 +152,6 @@ class Passage:
     async def put(self, topic: str, value: bytes, named: dict[str, str]) -> None:
         await self.flows[0].broker.publish(value, topic, key=b"bancs", headers=named)
 
-    def publish(self, ingested: dict[str, Any]) -> None:
-        """Makes that release the public one."""
-        self.published["bancs"] = CatalogPublished.model_validate(
-            {
-                "dataset": "bancs",
-                "change": ingested["change"],
-                "release": ingested["release"],
-                "publication": "p" + "0" * 31,
-                "sequence": ingested["sequence"],
-                "published_at": "2026-03-01T00:00:00Z",
-                "rows": ingested["rows"],
-                "columns": "0" * 64,
-            }
-        )
 
     def events(self, model: type[Event]) -> list[dict[str, Any]]:
         """What was said of this kind."""

@@ -7,7 +7,8 @@ checked one by one, equal texts once. Nothing is sampled and no share of clean c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
@@ -24,7 +25,7 @@ from services.anonymize.nir_detector import NIR
 from services.anonymize.normalise import NEEDS_WORK, normalise
 from services.anonymize.number_detectors import Hits, NumberTally
 from services.anonymize.phone_detector import PHONE, PHONE_IN_PHONE_COLUMN
-from services.anonymize.text_tally import TextTally
+from services.anonymize.text_tally import HASH, TextTally
 
 # Eight digits with little between them: without that there is neither a telephone nor a NIR.
 _DIGITS = r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){7}|2[ABab][^0-9A-Za-z]{0,4}[0-9]"
@@ -57,11 +58,11 @@ class Finding:
 class ColumnScan:
     """One column's findings, batch after batch."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, hits: Callable[[], Hits] = Hits) -> None:
         self.name = name
         self._kind = header_lexicon.kind(name)
         self._phone = PHONE_IN_PHONE_COLUMN if self._kind == "phone" else PHONE
-        self._hits = {detector: Hits() for detector in TEXT_DETECTORS}
+        self._hits = {detector: hits() for detector in TEXT_DETECTORS}
         self._numbers = NumberTally(self._kind)
         self._texts = TextTally(name)
 
@@ -158,6 +159,39 @@ class ColumnScan:
             line = numbers.chance.first_row + 2
             found.append(Finding(self.name, "nir", numbers.chance.cells, line, chance=True))
         return found
+
+
+@dataclass
+class _EachHit(Hits):
+    """Hits that remember every row."""
+
+    rows: list[int] = field(default_factory=list)
+
+    def add(self, rows: pa.Array) -> None:
+        super().add(rows)
+        self.rows += rows.to_pylist()
+
+
+def cells_found(name: str, column: pa.StringArray) -> pa.BooleanArray:
+    """Which cells of a text column any detector finds something in, whatever the others hold.
+
+    A cell that is one number, or one hash, is judged by its column elsewhere: here it counts.
+    """
+    hits: list[_EachHit] = []
+
+    def remembered() -> Hits:
+        hits.append(_EachHit())
+        return hits[-1]
+
+    scan = ColumnScan(name, remembered)
+    scan.see(column, 0)
+    found = np.zeros(len(column), np.bool_)
+    for one in hits:
+        found[one.rows] = True
+    plain = _normalised(column)
+    for pattern in (_BARE, _POWER, HASH):
+        found |= pc.match_substring_regex(plain, pattern).fill_null(False).to_numpy(False)
+    return pa.array(found)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from services.anonymize.number_detectors import Hits
 VERSION = 1
 
 # MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512, in hexadecimal.
-_HASH = r"^\s*[0-9A-Fa-f]{32}(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{24}|(?:[0-9A-Fa-f]{32}){1,3})?\s*$"
+HASH = r"^\s*[0-9A-Fa-f]{32}(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{24}|(?:[0-9A-Fa-f]{32}){1,3})?\s*$"
 # A file's checksum is published so that it can be compared.
 _CHECKSUM = re.compile(r"checksum|md5|sha_?\d|empreinte_fichier|somme_de_controle", re.IGNORECASE)
 _MOST_TEXTS = 20_000
@@ -31,7 +31,7 @@ class TextTally:
     def see(self, texts: pa.StringArray, rows_of: Callable[[pa.BooleanArray], pa.Array]) -> None:
         """Takes the different texts of a batch; `rows_of` tells the rows of those that a mask marks."""
         self._all.add(rows_of(pa.array([True] * len(texts), pa.bool_())))
-        hashed = pc.match_substring_regex(texts, _HASH)
+        hashed = pc.match_substring_regex(texts, HASH)
         if pc.any(hashed, min_count=0).as_py():
             self._hashes.add(rows_of(hashed))
         if len(self._different) < _MOST_TEXTS:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from services.anonymize.coarser import PLACES, canonical_value, date_part
 from services.anonymize.k_anonymity.hierarchy import range_text
-from services.anonymize.scan_table import ColumnScan, is_text
+from services.anonymize.scan_table import cells_found, is_text
 from shared.card_parts import ColumnRule
 from shared.card_protection import Coarser
 from shared.failures import Quarantined
@@ -141,15 +141,9 @@ def pseudonym(value: str, key: bytes) -> str:
 def _redacted(name: str, column: pa.Array) -> pa.Array:
     """Every cell in which any detector finds anything, replaced as a whole."""
     coded = column.dictionary_encode()
-    texts = coded.dictionary.to_pylist()
-    made = [REDACTED if _found(name, text) else text for text in texts]
-    return pa.array(made, pa.string()).take(coded.indices)
-
-
-def _found(name: str, text: str) -> bool:
-    scan = ColumnScan(name)
-    scan.see(pa.array([text]), 0)
-    return any(finding.detector != "header" for finding in scan.findings())
+    found = cells_found(name, coded.dictionary)
+    shown = pc.if_else(found, REDACTED, coded.dictionary)
+    return shown.take(coded.indices)
 
 
 def _unknown(coded: pa.DictionaryArray, change: Callable[[Any], Any]) -> int:

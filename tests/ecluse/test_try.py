@@ -233,3 +233,16 @@ def test_what_is_to_know(bancs: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "The line of totals below the table was left out." in said
     assert "can be added (derive) by column no. 3." in said
     assert "Columns no. 4 and 5 hold longitude and latitude" in said
+
+
+def test_a_draft_is_written_when_asked_for(bancs: Path, tmp_path: Path) -> None:
+    """With --propose the folder has a policy's draft, also for columns that no card names yet."""
+    (bancs / "data.csv").write_text("id;[places];age\nB1;3;30\nB2;4;30\n", encoding="utf-8")
+    assert tried(bancs, tmp_path / "out").exit_code == 3
+    assert not (tmp_path / "out" / "proposal.yaml").exists()
+    assert tried(bancs, tmp_path / "out", "--propose").exit_code == 3
+    draft = (tmp_path / "out" / "proposal.yaml").read_text(encoding="utf-8")
+    assert '"age": keep' in draft
+    assert "quasi_identifiers" in draft
+    assert tried(bancs, tmp_path / "out").exit_code == 3
+    assert not (tmp_path / "out" / "proposal.yaml").exists()
