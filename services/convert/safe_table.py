@@ -79,9 +79,9 @@ class Batch:
         """The rows as JSON, one a line; geometries are objects, behind the other values."""
         plain = jsonable(self.frame)
         if not self.geometries:
-            lines = io.BytesIO()
-            plain.write_ndjson(lines)
-            return lines.getvalue()
+            written = io.BytesIO()
+            plain.write_ndjson(written)
+            return written.getvalue()
         places: list[pl.Expr | pl.Series] = []
         for name, texts in self.geojson.items():
             key = json.dumps(name, ensure_ascii=False)
