@@ -78,7 +78,15 @@ def race(names: Sequence[str], table: Path, repeats: int) -> dict[str, Cost]:
     for _ in range(repeats):
         for name in names:
             with tempfile.TemporaryDirectory(dir=table.parent) as out:
-                command = [sys.executable, "-m", "bench.convert", "--child", name, str(table), out]
+                command: list[str] = [
+                    sys.executable,
+                    "-m",
+                    "bench.convert",
+                    "--child",
+                    name,
+                    str(table),
+                    out,
+                ]
                 told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             runs[name].append(Cost(**json.loads(told)))
     return {

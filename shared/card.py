@@ -20,20 +20,16 @@ from shared.card_parts import (
     ColumnName,
     ColumnText,
     Contact,
-    Derived,
     Frequency,
-    Gather,
     HarvestedPortal,
     News,
     Origin,
     Part,
-    PartSource,
     Portal,
     Privacy,
     Producer,
     Quality,
     Signature,
-    Source,
     Spatial,
     Subject,
     TableSchema,
@@ -41,6 +37,7 @@ from shared.card_parts import (
     Theme,
     Translated,
 )
+from shared.card_source import Derived, Gather, PartSource, Source
 from shared.formats import Format
 from shared.ids import DatasetId, Digest
 from shared.schedule import Schedule

@@ -152,7 +152,6 @@ class Passage:
     async def put(self, topic: str, value: bytes, named: dict[str, str]) -> None:
         await self.flows[0].broker.publish(value, topic, key=b"bancs", headers=named)
 
-
     def events(self, model: type[Event]) -> list[dict[str, Any]]:
         """What was said of this kind."""
         return [

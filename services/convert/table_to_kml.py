@@ -132,8 +132,9 @@ def _positions(parts: Shapes) -> pl.Series:
     high = bool(shapely.has_z(parts).any())
     xyz = shapely.get_coordinates(parts, include_z=high)
     columns = pl.DataFrame({str(place): xyz[:, place] for place in range(xyz.shape[1])})
-    texts = columns.select(pl.concat_str(pl.all().fill_nan(0), separator=",")).to_series()
-    return _joined(texts, shapely.get_num_coordinates(parts), " ")
+    # Heights of a geometry without them are NaN.
+    texts = columns.fill_nan(None).select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True))
+    return _joined(texts.to_series(), shapely.get_num_coordinates(parts), " ")
 
 
 def _joined(texts: pl.Series, counts: npt.NDArray[np.integer], between: str = "") -> pl.Series:

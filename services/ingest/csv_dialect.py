@@ -17,7 +17,7 @@ from pathlib import Path
 from services.ingest.header_names import HEADER_ROWS, find_header, match_key
 from services.ingest.read_limits import ReadLimits
 from services.ingest.text_encoding import TextFacts
-from shared.card_parts import Source
+from shared.card_source import Source
 from shared.failures import Quarantined
 from shared.messages import Reason
 

@@ -30,7 +30,7 @@ from services.ingest.header_names import checked_headers
 from services.ingest.read_limits import MIB, ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.text_encoding import TextFacts, chunks, find_encoding
-from shared.card_parts import Source
+from shared.card_source import Source
 from shared.failures import Quarantined
 from shared.messages import Reason
 

@@ -16,7 +16,7 @@ from services.ingest.column_types import Reading
 from services.ingest.header_names import match_key
 from services.ingest.official_codes import Commune, communes
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, SourceFacts, SourceTable
-from shared.card_parts import Derived
+from shared.card_source import Derived
 from shared.failures import Quarantined
 from shared.messages import Reason
 

@@ -18,7 +18,7 @@ from services.ingest.download import Fetched
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared import keys
 from shared.card import Card
-from shared.card_parts import PartSource
+from shared.card_source import PartSource
 from shared.failures import EcluseError, Quarantined, SourceAway
 from shared.messages import Reason
 from shared.storage import Store

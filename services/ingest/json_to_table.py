@@ -20,7 +20,7 @@ from services.ingest.json_rows import JsonRows, Object, json_lines
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
-from shared.card_parts import Source, SourceFormat
+from shared.card_source import Source, SourceFormat
 from shared.failures import Quarantined
 from shared.messages import Reason
 

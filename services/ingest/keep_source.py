@@ -17,7 +17,7 @@ from services.ingest.source_address import address_parts, drop_key
 from services.ingest.sql_source import from_database
 from shared import keys
 from shared.card import Card
-from shared.card_parts import PartSource, Source
+from shared.card_source import PartSource, Source
 from shared.event_parts import ObjectRef
 from shared.failures import Quarantined
 from shared.messages import Reason

@@ -21,7 +21,7 @@ from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
 from services.ingest.walk_xml import walk_xml
-from shared.card_parts import Source, SourceFormat
+from shared.card_source import Source, SourceFormat
 from shared.failures import Quarantined
 from shared.messages import Reason
 

@@ -16,7 +16,7 @@ from services.ingest.source_table import SourceTable
 from services.ingest.total_rows import WithoutTotals
 from services.ingest.unwrap_source import unwrap
 from services.ingest.workbook_to_table import WorkbookTable
-from shared.card_parts import Source, SourceFormat
+from shared.card_source import Source, SourceFormat
 from shared.failures import Quarantined
 from shared.messages import Reason
 

@@ -16,7 +16,7 @@ from services.ingest.header_names import checked_headers
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.text_casts import WHOLE
-from shared.card_parts import Source
+from shared.card_source import Source
 from shared.failures import Quarantined
 from shared.messages import Reason
 

@@ -19,7 +19,7 @@ from services.ingest.column_types import Reading
 from services.ingest.geometry import points
 from services.ingest.header_names import match_key
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, SourceFacts, SourceTable
-from shared.card_parts import Point
+from shared.card_source import Point
 from shared.failures import Quarantined
 from shared.messages import Reason
 

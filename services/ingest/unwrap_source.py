@@ -13,7 +13,7 @@ from typing import NamedTuple, get_args
 from services.ingest.check_archive import check_archive, open_archive
 from services.ingest.detect_format import detect_format
 from services.ingest.read_limits import ReadLimits
-from shared.card_parts import SourceFormat
+from shared.card_source import SourceFormat
 from shared.failures import Quarantined
 from shared.messages import Reason
 

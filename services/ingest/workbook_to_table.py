@@ -22,7 +22,7 @@ from services.ingest.column_types import ARROW_TYPES, Reading
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
-from shared.card_parts import Source, SourceFormat
+from shared.card_source import Source, SourceFormat
 from shared.failures import Quarantined
 from shared.messages import Reason
 
