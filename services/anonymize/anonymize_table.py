@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
 from services.anonymize.exposure import Exposure
+from services.anonymize.geometry_cells import check_geometries
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, protect_counts
 from services.anonymize.protect_table import (
@@ -91,6 +92,8 @@ class _Plan:
             given = batch.column(field.name)
             given = given.cast(column_type(batch.schema.field(field.name))[1])
             _check_readable(given, field.name, first_row)
+            if pa.types.is_binary(given.type):
+                check_geometries(given, field.name, first_row)
             columns.append(transform(field.name, self.rules[field.name], given, self.key))
         return pa.record_batch(columns, schema=self.schema)
 
@@ -104,6 +107,7 @@ def _anonymize(
         types = {name: column_type(given.field(name)) for name in kept}
         check_types({name: kind for name, (kind, _) in types.items()}, card)
         rules = {name: card.privacy.columns[name] for name in kept}
+        _check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
         # Names and types alone: nothing of the source's metadata is carried over.
         schema = pa.schema(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
@@ -235,6 +239,20 @@ def _first_unreadable(column: pa.Array, first_row: int) -> int | None:
     return None
 
 
+def _check_places(types: dict[str, ColumnType], rules: dict[str, ColumnRule], card: Card) -> None:
+    """Raises Quarantined: a place is kept or dropped, and never kept where people are the subject."""
+    for name, kind in types.items():
+        if kind != "geometry":
+            continue
+        if card.subject in PROTECTED:
+            raise Quarantined(Reason(code="type_unscannable", column=name))
+        if rules[name].action != "keep":
+            detail = rules[name].action
+            raise Quarantined(
+                Reason(code="rule_type", column=name, detail=detail, expected="geometry")
+            )
+
+
 def column_type(field: pa.Field) -> tuple[ColumnType, pa.DataType]:
     """A column's type as the card names it, and as it is written: one Arrow type for each.
 
@@ -249,6 +267,7 @@ def column_type(field: pa.Field) -> tuple[ColumnType, pa.DataType]:
         (pa.types.is_date(given), "date", pa.date32()),
         (pa.types.is_timestamp(given), "datetime", given),
         (pa.types.is_time(given), "time", given),
+        (pa.types.is_binary(given) or pa.types.is_large_binary(given), "geometry", pa.binary()),
     )
     for holds, kind, written in kinds:
         if holds:
