@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy import Row, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -175,7 +175,12 @@ async def approve(
     await connection.execute(
         insert(t.deliveries)
         .values(publication=row.publication, dataset=row.dataset, portal="own", act="publish")
-        .on_conflict_do_nothing()
+        .on_conflict_do_update(
+            index_elements=["publication", "portal", "act"],
+            # Overtaken on its way out, and the latest again: it was called off, and goes out now.
+            set_={"state": "pending", "attempts": 0, "code": None, "next_try": func.now()},
+            where=t.deliveries.c.state == "cancelled",
+        )
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
 from services.publish.own_portal import OwnPortal
-from services.publish.records import may_go_out, write_ledger
+from services.publish.records import mark_stale, may_go_out, write_ledger
 from shared import metrics
 from shared.crash_points import crash_point
 from shared.database import Database, wait_for
@@ -113,10 +113,12 @@ class DeliveryWorker:
         state = "done" if done else "cancelled"
         metrics.deliveries.labels(portal=row.portal, outcome=state).inc()
         async with self.database.transaction("settle") as connection:
-            called_off = not done and row.act == "publish"
-            if called_off and await may_go_out(connection, row.publication):
-                # Paused when it was tried, resumed since: nobody else would take it up again.
-                state = "pending"
+            if not done and row.act == "publish":
+                if await may_go_out(connection, row.publication):
+                    # Paused when it was tried, resumed since: nobody else would take it up again.
+                    state = "pending"
+                else:
+                    await mark_stale(connection, row.publication)
             await self._finish(connection, row, state)
         log.info("delivered" if done else "called off")
 

@@ -71,6 +71,11 @@ async def may_go_out(connection: AsyncConnection, publication: str) -> bool:
     transaction ends.
     """
     p, c = t.publications.c, t.cards.c
+    # The lock first and alone: a row that does not fit yet would not be waited for.
+    dataset = select(p.dataset).where(p.publication == publication).scalar_subquery()
+    await connection.execute(
+        select(c.dataset).where(c.dataset == dataset).with_for_update(read=True)
+    )
     found = await connection.execute(
         select(p.publication)
         .join(t.cards, c.dataset == p.dataset)
@@ -80,9 +85,23 @@ async def may_go_out(connection: AsyncConnection, publication: str) -> bool:
             p.shaping == c.shaping,
             c.paused.is_(False),
         )
-        .with_for_update(read=True, of=t.cards)
     )
     return found.one_or_none() is not None
+
+
+async def mark_stale(connection: AsyncConnection, publication: str) -> None:
+    """Says of an approved publication that it was made under another card, if it was.
+
+    Its change runs again under the card in force; should that be this publication's again, it can
+    be approved anew.
+    """
+    p, c = t.publications.c, t.cards.c
+    in_force = select(c.shaping).where(c.dataset == p.dataset).scalar_subquery()
+    await connection.execute(
+        update(t.publications)
+        .where(p.publication == publication, p.state == "approved", p.shaping != in_force)
+        .values(state="stale")
+    )
 
 
 def read_card(row: Row[Any]) -> Card:

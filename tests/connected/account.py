@@ -16,8 +16,19 @@ async def all_is_right(town: Town, driver: LoadDriver) -> None:
     """At rest: every change has one end, every object its checksum, news and deliveries stand once."""
     account = await reconcile(town.settings, deep=True)
     assert account["ok"], account
-    assert account["open"] == {}, account
+    assert account["open"] == {}, (account, what_is_open(town))
     await nothing_is_wrong(driver)
+
+
+def what_is_open(town: Town) -> list[tuple[object, ...]]:
+    """Each change without an end: where it stands, its publications and their deliveries."""
+    return town.rows(
+        "select c.dataset, c.number, c.stage, c.state, c.reasons, p.state, p.revision, d.state,"
+        " d.attempts, d.code from publish.changes c"
+        " left join publish.publications p using (change)"
+        " left join publish.deliveries d using (publication)"
+        ' where c."end" is null order by 1, 2'
+    )
 
 
 async def nothing_is_wrong(driver: LoadDriver) -> None:
