@@ -179,7 +179,7 @@ async def approve(
             index_elements=["publication", "portal", "act"],
             # Overtaken on its way out, and the latest again: it was called off, and goes out now.
             set_={"state": "pending", "attempts": 0, "code": None, "next_try": func.now()},
-            where=t.deliveries.c.state == "cancelled",
+            where=t.deliveries.c.state != "pending",
         )
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import structlog
 
+from deploy.local.stack import SERVICES
 from shared.events import DatasetChanged
 from shared.storage import BUCKETS
 from tests.cards import card
@@ -23,7 +25,7 @@ CANARIES = tuple(text.encode() for text in (CELL, HEADER, FILE, MAIL))
 @ON_EVERY_STORE
 async def test_secrets_stay_in_the_raw_zone(town: Town) -> None:
     """Dropped columns, undeclared headers, file names and findings reach no event, row, object
-    outside `drop` and `raw`, log line or page."""
+    outside `drop` and `raw`, log line, metric, page or answer."""
     with structlog.testing.capture_logs() as logged:
         await town.start()
         dropping = card(
@@ -50,6 +52,7 @@ async def test_secrets_stay_in_the_raw_zone(town: Town) -> None:
         )
         await town.declare(dropping)
         ends: list[str] = []
+        answers: list[bytes] = []
         for text in (
             f"id;places;agent\nB1;3;{CELL}\nB2;4;{MAIL}\n",
             f"id;places;agent\nB1;{CELL};x\n",
@@ -62,6 +65,9 @@ async def test_secrets_stay_in_the_raw_zone(town: Town) -> None:
             )
             await town.quiet()
             ends += [str(one) for one in await town.ends(sent)]
+            answers.append((await town.call("GET", f"/changes/{sent}")).content)
+        answers += [content async for content in _refused(town)]
+        answers += [content async for content in _measured(town)]
     assert ends[0] == "published"
     assert all("quarantined" in one for one in ends[1:]), ends
     topics = topics_of(town, without=[DatasetChanged.TOPIC])
@@ -78,7 +84,36 @@ async def test_secrets_stay_in_the_raw_zone(town: Town) -> None:
         assert not _found(repr(town.rows(f'select * from "{schema}"."{table}"')).encode()), table
     for page in ("/", "/datasets/bancs", "/news.atom", "/catalog.ttl"):
         assert not _found((await town.public(page)).content), page
+    for answer in answers:
+        assert not _found(answer), answer
     assert not list(Path(town.settings.spool).rglob("*.csv"))
+
+
+async def _refused(town: Town) -> AsyncIterator[bytes]:
+    """What is answered to whom sends or asks for what is not right."""
+    told = f"{town.settings.changes_url}/changes"
+    token = {"Authorization": f"Bearer {town.tokens['demo-sig']}"}
+    for body in (f'{{"{HEADER}": "{CELL}"}}', f'["{MAIL}"]', f'{{"dataset": "{CELL}'):
+        kind = {"Content-Type": "application/json"}
+        answer = await town.http.post(told, content=body, headers=token | kind)
+        assert answer.status_code == 422
+        yield answer.content
+    answer = await town.call("POST", "/datasets", {"dataset": CELL.upper(), "domain": [CELL]})
+    assert answer.status_code == 422
+    yield answer.content
+    for path in ("/datasets/bancs/autre.csv", "/datasets/bancs/releases/r0", "/rien"):
+        answer = await town.public(path)
+        assert answer.status_code == 404
+        yield answer.content
+
+
+async def _measured(town: Town) -> AsyncIterator[bytes]:
+    """Every process's metrics."""
+    for name in SERVICES:
+        port = getattr(town.settings, "portal_metrics_port" if name == "portal" else f"{name}_port")
+        answer = await town.http.get(f"http://127.0.0.1:{port}/metrics")
+        assert b"ecluse_" in answer.content
+        yield answer.content
 
 
 def _found(content: bytes) -> list[bytes]:
