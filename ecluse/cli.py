@@ -294,17 +294,30 @@ def reconcile(
 
 
 @app.command()
-def topics(as_json: AsJson = False) -> None:
+def topics(
+    captured: Annotated[
+        list[str], typer.Option(help="Topic of change data capture, as a card names it.")
+    ] = [],  # noqa: B006 - typer's own way
+    as_json: AsJson = False,
+) -> None:
     """Create Kafka's topics. Those that are there are left as they are."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
-    from shared.topics import create_topics  # noqa: PLC0415 - needs the broker
+    from shared.topics import create_topics, kept_too_long  # noqa: PLC0415 - needs the broker
 
     try:
-        made, there = _await(create_topics(settings()), as_json)
+        made, there = _await(create_topics(settings(), captured), as_json)
+        long = _await(kept_too_long(settings()), as_json)
     except KafkaError:
         _fail(1, _text("broker_away"), as_json=as_json)
-    _show({"created": made, "there": there}, as_json, f"{len(made)} created, {len(there)} there")
+    lines = [
+        f"{len(made)} created, {len(there)} there",
+        *(f"wrong: {name} keeps rows longer than ECLUSE_RAW_RETENTION_DAYS" for name in long),
+    ]
+    found = {"created": made, "there": there, "kept_too_long": long}
+    _show(found, as_json, "\n".join(lines))
+    if long:
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -96,7 +96,7 @@ class Flow:
         self.models[topic] = model
         declared: tuple[type[Event], ...] = (*writes, LedgerRow)
         for written in declared:
-            self._declare(written)
+            self.declare(written)
         subscriber: Callable[[Handler], Handler] = self.broker.subscriber(
             topic, **self._policy(model, _decoded)
         )
@@ -133,7 +133,8 @@ class Flow:
             "description": (model.__doc__ or "").splitlines()[0],
         }
 
-    def _declare(self, model: type[Event]) -> None:
+    def declare(self, model: type[Event]) -> None:
+        """Says in the AsyncAPI document that this service writes `model`."""
         topic = self.settings.topic(model.TOPIC)
         if topic not in self._publishers:
             self._publishers[topic] = self.broker.publisher(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 from pydantic.config import JsonDict
 
+from shared.capture import Capture
 from shared.card_parts import (
     Approval,
     ColumnName,
@@ -87,6 +88,9 @@ class Card(Part):
         default=None, json_schema_extra=SHAPING, description="columns added by the commune"
     )
     schedule: Schedule | None = Field(default=None, description="fetched by itself, and when")
+    capture: Capture | None = Field(
+        default=None, description="fetched when its tables change, as Debezium says"
+    )
     table_schema: TableSchema | None = Field(
         default=None, alias="schema", json_schema_extra=SHAPING
     )

@@ -78,7 +78,7 @@ class DatasetChanged(Event):
     kind: ChangeKind = "update"
     rerun: Rerun | None = None
     due: AwareDatetime | None = Field(
-        default=None, description="the card's schedule asked for this, at this due time"
+        default=None, description="the card's schedule or capture asked for this, at this due time"
     )
 
     @property
@@ -92,6 +92,30 @@ class DatasetChanged(Event):
         asked_by = self.rerun.asked_by if self.rerun else ""
         due = [self.due.isoformat()] if self.due else []
         return event_id(self.TYPE, self.dataset, self.address or "", asked_by, *due)
+
+
+class DatasetCaptured(Event):
+    """Rows of its source changed, as change data capture says: which dataset, and how far that was
+    read. Nothing of the rows, nor of their keys.
+    """
+
+    TOPIC: ClassVar[str] = "dataset.captured"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.captured.v1"
+
+    dataset: DatasetId
+    topic: str = Field(description="as the card names it")
+    partition: int
+    offset: int
+    at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        place = f"{self.topic}/{self.partition}/{self.offset}"
+        return event_id(self.TYPE, self.dataset, place, self.at.isoformat())
 
 
 class DropNotified(Event):
@@ -382,6 +406,7 @@ class DeadLetter(Event):
 
 EVENTS: tuple[type[Event], ...] = (
     DatasetChanged,
+    DatasetCaptured,
     DropNotified,
     DatasetConfirmed,
     DatasetIngested,

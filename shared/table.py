@@ -50,6 +50,10 @@ class Table(Generic[E]):
     def get(self, key: str) -> E | None:
         return self._rows.get(key)
 
+    def values(self) -> list[E]:
+        """The latest event of every key."""
+        return list(self._rows.values())
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from shared.capture import CAPTURED
 from shared.events import (
     CatalogDataset,
     CatalogPublished,
     DatasetAnonymized,
+    DatasetCaptured,
     DatasetChanged,
     DatasetConfirmed,
     DatasetConverted,
@@ -43,6 +47,7 @@ class Topic(NamedTuple):
 TOPICS: tuple[Topic, ...] = (
     Topic(DatasetChanged, "domain systems, ingest, publish", None),
     Topic(DropNotified, "the object store", None),
+    Topic(DatasetCaptured, "ingest", FLOW_DAYS),
     Topic(DatasetConfirmed, "ingest", FLOW_DAYS),
     Topic(DatasetIngested, "ingest", FLOW_DAYS),
     Topic(DatasetAnonymized, "anonymize", FLOW_DAYS),
@@ -85,11 +90,45 @@ def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     return found
 
 
-async def create_topics(settings: Settings) -> tuple[list[str], list[str]]:
+def raw_zone(settings: Settings) -> dict[str, str]:
+    """Settings of a topic that may hold personal data: deleted soon, never compacted."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(int(settings.raw_retention_days * DAYS)),
+        "message.timestamp.type": "LogAppendTime",
+    }
+
+
+def captured_topics(settings: Settings, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Topics for change data capture, as cards name them, by their full names, with settings."""
+    return {settings.topic(f"{CAPTURED}{name}"): raw_zone(settings) for name in names}
+
+
+async def kept_too_long(settings: Settings) -> list[str]:
+    """Captured topics that keep rows for longer than the raw zone may, or for ever."""
+    prefix, most = settings.topic(CAPTURED), int(settings.raw_retention_days * DAYS)
+    async with administrator(settings) as admin:
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if not names:
+            return []
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(names)]
+        found = []
+        for answer in await admin.describe_configs(asked):
+            for _, _, _, name, entries in answer.resources:
+                told = {entry[0]: entry[1] for entry in entries}
+                kept = int(told.get("retention.ms", -1))
+                if told.get("cleanup.policy") != "delete" or not 0 <= kept <= most:
+                    found.append(name)
+        return found
+
+
+async def create_topics(
+    settings: Settings, captured: Iterable[str] = ()
+) -> tuple[list[str], list[str]]:
     """Creates what is missing: names created, names that were there. Never changes one."""
     async with administrator(settings) as admin:
         known = set(await admin.list_topics())
-        told = wanted(settings)
+        told = wanted(settings) | captured_topics(settings, captured)
         missing = [name for name in told if name not in known]
         if missing:
             answer = await admin.create_topics(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from services.ingest.captures import Captures
 from services.ingest.drops import Drops
 from services.ingest.handlers import Room, on_changed, on_notified
 from services.ingest.http_api import ChangesApi
@@ -13,6 +14,7 @@ from shared.envelope import encode, headers
 from shared.events import (
     CatalogDataset,
     CatalogPublished,
+    DatasetCaptured,
     DatasetChanged,
     DatasetConfirmed,
     DatasetIngested,
@@ -65,6 +67,8 @@ def make_service(settings: Settings) -> Service:
         store, flow.send, seconds=settings.drop_poll_seconds, stand_still=settings.store != "s3"
     )
     take_notices(flow, drops)
+    flow.declare(DatasetCaptured)
+    captures = Captures(settings, cards.values, flow.send)
     api = ChangesApi(settings, load_identities(settings.identities_file), store, cards, send)
 
     async def tables_alive() -> bool:
@@ -83,7 +87,7 @@ def make_service(settings: Settings) -> Service:
             (cards.start, cards.stop),
             (published.start, published.stop),
         ),
-        tasks=(drops.watch,),
+        tasks=(drops.watch, captures.watch),
         checks={"tables": tables_alive, "store": store_alive},
         routes=api.routes(),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.publish import captures
 from services.publish import tables as t
 from services.publish.consider import approve, write_decision
 from services.publish.records import (
@@ -107,6 +108,9 @@ class Acts:
         ).one()
         await self.database.emit(connection, catalog_entry(row))
         await write_audit(connection, who.name, act, card.dataset, f"revision {row.revision}")
+        if card.capture and (before is None or read_card(before).capture != card.capture):
+            # What its topics said before somebody listened is in the source.
+            await captures.stir(connection, card.dataset)
         # Without a signature the data would only be stopped; the signature will run them.
         shapes = act == "sign" or before is None or before.shaping != shaping
         await self._run_what_waits(connection, row, always=shapes and card.signature is not None)

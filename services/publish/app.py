@@ -20,6 +20,7 @@ from shared.database import Database, open_engine
 from shared.events import (
     CatalogDataset,
     CatalogPublished,
+    DatasetCaptured,
     DatasetChanged,
     DatasetConfirmed,
     DatasetConverted,
@@ -58,6 +59,11 @@ def make_flow(settings: Settings, database: Database) -> Flow:
     @flow.reads(NewsPosted)
     async def news(event: NewsPosted) -> object:
         await handlers.on_news(event, database)
+        return NOTHING_TO_SAY
+
+    @flow.reads(DatasetCaptured)
+    async def captured(event: DatasetCaptured) -> object:
+        await handlers.on_captured(event, database)
         return NOTHING_TO_SAY
 
     @flow.reads_batch(LedgerRow, most=LEDGER_BATCH)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.publish import schedules
+from services.publish import captures, schedules
 from services.publish import tables as t
 from services.publish.records import card_row, rerun
 from shared import metrics
@@ -55,9 +55,10 @@ async def tick(database: Database) -> int:
                 asked = f"tick:{one.kind}:{one.subject}:{one.due.isoformat()}"
                 await rerun(database, connection, change, card.revision, asked, fetch="again")
             await _sent(connection, one)
-        if due:
+        sent = len(due) + await captures.send_due(database, connection)
+        if sent:
             crash_point("inside-tick")
-    return len(due)
+    return sent
 
 
 async def _sent(connection: AsyncConnection, one: Row[Any]) -> None:

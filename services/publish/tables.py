@@ -182,6 +182,25 @@ ticks = Table(
     _moment("sent_at"),
 )
 
+# Datasets whose source changes: fetched once it is quiet (`captures.py`).
+captures = Table(
+    "captures",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    _moment("first_at", now=True),
+    _moment("last_at", now=True),
+)
+
+# How far each captured topic was read, for each dataset that listens to it.
+capture_marks = Table(
+    "capture_marks",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

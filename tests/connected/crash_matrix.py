@@ -30,6 +30,7 @@ POINTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # What the matrix does not reach, and which test does.
 ELSEWHERE = {
+    "capture": "tests/connected/test_captures.py: what is said again is no second change",
     "exposure": "tests/connected/test_register.py: a release that is tried again is written once",
     "later": "tests/connected/test_instances.py: a portal that is away",
     "flip-back": "tests/connected/test_instances.py: a portal that dies before the verification",
