@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from shared.events import DatasetChanged, DropNotified, Event
 from shared.failures import MessageInvalid
@@ -28,6 +28,7 @@ E = TypeVar("E", bound=Event)
 _TYPE = re.compile(r"^(?P<name>[a-z0-9-]+(\.[a-z0-9-]+)*)\.v(?P<major>\d{1,4})$")
 _ATTRIBUTE = TypeAdapter(EventId)
 _DATASET = TypeAdapter(DatasetId)
+_MOMENT = TypeAdapter(AwareDatetime)
 
 
 class Record(Protocol):
@@ -59,6 +60,7 @@ class Received:
     source: str
     sequence: int | None
     subject: str | None = None
+    time: datetime | None = None
 
     @property
     def origin(self) -> str:
@@ -133,7 +135,16 @@ def received(record: Record, found: Mapping[str, object]) -> Received:
         source=source,
         sequence=None if sequence is None else int(str(sequence)),
         subject=subject_of(found),
+        time=_time(found.get("time")),
     )
+
+
+def _time(told: object) -> datetime | None:
+    """The attribute `time` (RFC 3339); what is none counts as not sent: nothing hangs on it."""
+    try:
+        return _MOMENT.validate_python(told)
+    except ValidationError:
+        return None
 
 
 def identity(record: Record) -> Received | None:

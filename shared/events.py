@@ -152,6 +152,9 @@ class Passage(Event):
     card: CardRef
     release: ReleaseId
     occurred_at: AwareDatetime = Field(description="when the change came in (broker's clock)")
+    updated_at: AwareDatetime | None = Field(
+        default=None, description="when the source was last updated: the date that files carry"
+    )
 
     @property
     def key(self) -> str:

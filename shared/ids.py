@@ -21,7 +21,7 @@ PublicationId = Annotated[str, StringConstraints(pattern=r"^p[0-9a-f]{31}$")]
 EventId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,256}$")]
 
 # Raised by hand when the bytes that convert writes for the same table and card change.
-OUTPUT_VERSION = 2
+OUTPUT_VERSION = 3
 
 
 def _joined(*parts: str) -> bytes:
@@ -42,6 +42,12 @@ def release_id(secret: bytes, dataset: str, source_sha256: str, shaping_digest: 
     """
     parts = _joined(dataset, source_sha256, shaping_digest, str(OUTPUT_VERSION))
     return "r" + hmac.new(secret, parts, hashlib.sha256).hexdigest()[:31]
+
+
+def source_id(secret: bytes, dataset: str, source_sha256: str) -> str:
+    """An identifier of source bytes outside the raw zone; keyed, as a release's is."""
+    parts = _joined("source", dataset, source_sha256)
+    return "s" + hmac.new(secret, parts, hashlib.sha256).hexdigest()[:31]
 
 
 def publication_id(change: ChangeId, release: ReleaseId) -> PublicationId:

@@ -24,6 +24,11 @@ def fetched(dataset: DatasetId, change_id: ChangeId) -> str:
     return f"{dataset}/changes/{change_id}.fetched.json"
 
 
+def dated(dataset: DatasetId, source_id: str) -> str:
+    """`reports`: when source bytes were last updated, by their keyed identifier."""
+    return f"{dataset}/dates/{source_id}.json"
+
+
 def table(dataset: DatasetId, release: ReleaseId) -> str:
     """`raw`, `safe`: the release as one table."""
     return f"{dataset}/tables/{release}.parquet"

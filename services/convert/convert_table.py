@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -48,22 +49,27 @@ class ConvertedRelease:
     refused: tuple[Reason, ...]
 
 
-def convert_table(table: Path, card: Card, release: str, out: Path) -> ConvertedRelease:
+def convert_table(
+    table: Path, card: Card, release: str, out: Path, updated: dt.date | None = None
+) -> ConvertedRelease:
     """Writes the card's formats and what goes with them into the folder `out`.
 
-    The same table and card give the same bytes, whenever and wherever. Raises Quarantined when one
-    of the card's `formats` cannot hold the table; one of its `optional_formats` is left out.
+    `updated` is the day of the data's last update. The same table, card and day give the same bytes,
+    whenever and wherever. Raises Quarantined when one of the card's `formats` cannot hold the table;
+    one of its `optional_formats` is left out.
     """
     source = SafeTable(table, card)
     extent = geo_extent(source) if source.geometries else None
-    order = Order(source, card, release_facts(card, release), extent)
+    order = Order(source, card, release_facts(card, release, updated), extent)
     preview = Preview(source, release)
     layer = MapLayer(source, extent) if extent and extent.bounds else None
     watching = [preview.write, *([layer.write] if layer else [])]
     files, refused, guarded = _write_formats(order, out, watching)
     if fatal := [reason for form, reason in refused.items() if form in (card.formats or ())]:
         raise Quarantined(*fatal)
-    package = make_datapackage(card, release, files, source.types, guarded, preview.profile.told())
+    package = make_datapackage(
+        card, order.facts, files, source.types, guarded, preview.profile.told()
+    )
     description = write_small(out / "datapackage.json", package)
     readme = make_readme(card, order.facts, files, source.types, source.rows)
     extras = [

@@ -1,6 +1,7 @@
 """`datapackage.json` (Data Package v2): every public fact about a release, beside its files.
 
-An allow-list: no approver, reason, opinion, source address or query; no date of processing.
+An allow-list: no approver, reason, opinion, source address or query; the date is that of
+the data.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.convert.formula_guard import guarded_headers
+from services.convert.release_facts import ReleaseFacts
 from services.convert.table_schema import table_schema
 from services.convert.written_file import WrittenFile
 from shared.card import Card
@@ -21,7 +23,7 @@ RESOURCE = "https://datapackage.org/profiles/2.0/dataresource.json"
 
 def make_datapackage(
     card: Card,
-    release: str,
+    facts: ReleaseFacts,
     files: Sequence[WrittenFile],
     types: Mapping[str, str],
     guarded: Mapping[str, int],
@@ -33,7 +35,7 @@ def make_datapackage(
     package: dict[str, Any] = {
         "$schema": PACKAGE,
         "name": card.dataset,
-        "id": release,
+        "id": facts.release,
         "title": card.title["fr"],
         "description": card.description["fr"],
         "keywords": list(card.keywords),
@@ -45,6 +47,7 @@ def make_datapackage(
         ],
         "attribution": card.attribution,
         "legalNotes": card.legal_notes,
+        "modified": facts.updated,
         "updateFrequency": card.frequency,
         "resources": [_resource(file, card, types, guarded, profile) for file in files],
     }
@@ -54,7 +57,7 @@ def make_datapackage(
         package["temporal"] = card.temporal.model_dump(
             mode="json", exclude_none=True, by_alias=True
         )
-    said = {key: value for key, value in package.items() if value not in (None, [], {})}
+    said = {key: value for key, value in package.items() if value not in (None, "", [], {})}
     return (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
 
 

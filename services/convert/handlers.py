@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -76,7 +77,8 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
         source, out = Path(folder) / "in.parquet", Path(folder) / "out"
         out.mkdir()
         await room.store.download(event.table, source)
-        made = await room.pool.run(convert_table, source, card, event.release, out)
+        updated = event.updated_at.astimezone(UTC).date() if event.updated_at else None
+        made = await room.pool.run(convert_table, source, card, event.release, out, updated)
         difference = await _difference(event, card, source, room)
 
         async def stage(file: WrittenFile) -> FileRef:

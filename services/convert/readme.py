@@ -46,6 +46,7 @@ def _said(card: Card, facts: ReleaseFacts, rows: int) -> Iterable[tuple[str, str
     told = (
         ("Licence", f"[{facts.licence}]({facts.licence_url})"),
         ("Attribution", facts.attribution),
+        ("Mise à jour", facts.updated),
         ("Producteur", facts.producer),
         ("Sources", facts.sources),
         ("Mentions légales", card.legal_notes or ""),

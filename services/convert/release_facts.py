@@ -1,10 +1,12 @@
 """What every file that can hold it says of its release: whose it is, under what licence, from where.
 
-No date of processing and no name of a person: the same release is the same bytes.
+The date is that of the data, never of processing, and there is no name of a person: the same release
+is the same bytes.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from shared.card import Card
@@ -13,7 +15,8 @@ from shared.strategy import LICENCES
 
 @dataclass(frozen=True)
 class ReleaseFacts:
-    """The public facts that travel inside a file. `sources` are what the data were made from."""
+    """The public facts that travel inside a file. `sources` are what the data were made from,
+    `updated` the day of their last update (UTC, ISO 8601)."""
 
     dataset: str
     release: str
@@ -25,6 +28,7 @@ class ReleaseFacts:
     producer: str
     sources: str
     period: str
+    updated: str = ""
 
     def pairs(self) -> dict[str, str]:
         """Name → text, sorted by name; empty ones left out."""
@@ -37,9 +41,14 @@ class ReleaseFacts:
             return ""
         return f"depuis le {start}" if end == ".." else f"du {start} au {end}"
 
+    def credit(self) -> str:
+        """Whose the data are and of what day: what both licences ask to be said."""
+        updated = f"mise à jour du {self.updated}" if self.updated else ""
+        return ", ".join(part for part in (self.attribution or self.producer, updated) if part)
+
     def sentence(self) -> str:
         """The attribution that both licences ask for, in one French sentence."""
-        parts = [self.attribution or self.producer, f"{self.licence} ({self.licence_url})"]
+        parts = [self.credit(), f"{self.licence} ({self.licence_url})"]
         if self.period:
             parts.append(f"données {self.period_words()}")
         if self.sources:
@@ -48,8 +57,8 @@ class ReleaseFacts:
         return ", ".join(part for part in parts if part)
 
 
-def release_facts(card: Card, release: str) -> ReleaseFacts:
-    """The facts of a card and a release."""
+def release_facts(card: Card, release: str, updated: dt.date | None = None) -> ReleaseFacts:
+    """The facts of a card and a release; `updated` is the day of the data's last update."""
     licence, address = LICENCES[card.licence or "lov2"]
     period = ""
     if card.temporal:
@@ -69,4 +78,5 @@ def release_facts(card: Card, release: str) -> ReleaseFacts:
             for one in card.derived_from
         ),
         period=period,
+        updated=updated.isoformat() if updated else "",
     )

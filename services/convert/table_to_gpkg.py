@@ -19,8 +19,8 @@ from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch, SafeTable
 from services.convert.written_file import CountingWriter
 
-# GDAL writes when a layer was last changed: the file is to say nothing of its making.
-_SETTINGS = {"OGR_CURRENT_DATE": "1980-01-01T00:00:00.000Z", "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+# GDAL writes when a layer was last changed: the file is to say when its data were, not of its making.
+_UNKNOWN = "1980-01-01"
 
 
 class GpkgWriter:
@@ -58,7 +58,10 @@ class GpkgWriter:
             yield batch
 
     def _run(self) -> None:
-        pyogrio.set_gdal_config_options(_SETTINGS)
+        day = self._facts.updated or _UNKNOWN
+        pyogrio.set_gdal_config_options(
+            {"OGR_CURRENT_DATE": f"{day}T00:00:00.000Z", "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+        )
         kinds = {kind.removesuffix(" Z") for kind in self._extent.kinds}
         high = " Z" if any(kind.endswith(" Z") for kind in self._extent.kinds) else ""
         one = kinds.pop() if len(kinds) == 1 else "Unknown"

@@ -189,12 +189,14 @@ def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
         f"<meta:user-defined meta:name={attribute(name)}>{escape(text)}</meta:user-defined>"
         for name, text in facts.pairs().items()
     )
+    # Of the data: as an office shows when a document was last changed.
+    updated = f"<dc:date>{facts.updated}T00:00:00Z</dc:date>" if facts.updated else ""
     yield (
         "meta.xml",
         f'<office:document-meta{_SPACES} office:version="1.3"><office:meta>'
         f"<dc:title>{escape(facts.title)}</dc:title>"
         f"<dc:description>{escape(facts.sentence())}</dc:description>"
-        f"{told}</office:meta></office:document-meta>",
+        f"{updated}{told}</office:meta></office:document-meta>",
     )
     yield (
         "styles.xml",

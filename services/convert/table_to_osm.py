@@ -42,7 +42,7 @@ class OsmWriter:
         self._last = {"node": 0, "way": 0, "relation": 0}
         self._ways = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the rest
         self._relations = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115
-        licence, source = attribute(facts.licence_url), attribute(facts.attribution)
+        licence, source = attribute(facts.licence_url), attribute(facts.credit())
         self._out.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6" generator="Écluse"'
             f' upload="never" attribution={source} license={licence}>\n'.encode()

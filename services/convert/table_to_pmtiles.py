@@ -52,7 +52,7 @@ class PmtilesWriter:
             "tippecanoe", "--quiet", f"--output={_NAME}", "--temporary-directory=.",
             f"--minimum-zoom={first}", f"--maximum-zoom={last}", "--layer=data",
             f"--name={facts.title}", f"--description={facts.sentence()}",
-            f"--attribution={facts.attribution or facts.producer}",
+            f"--attribution={facts.credit()}",
             "--drop-densest-as-needed", "--extend-zooms-if-still-dropping-maximum=14",
         ]  # fmt: skip
         self._process = subprocess.Popen(  # noqa: S603 - our own program and words of the card

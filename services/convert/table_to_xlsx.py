@@ -264,11 +264,14 @@ def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
     yield (
         "docProps/core.xml",
         '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
-        'core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        'core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+        ' xmlns:dcterms="http://purl.org/dc/terms/"'
+        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
         f"<dc:title>{escape(facts.title)}</dc:title>"
         f"<dc:creator>{escape(facts.attribution or facts.producer)}</dc:creator>"
         f"<dc:description>{escape(facts.sentence())}</dc:description>"
-        f"<dc:identifier>{escape(facts.release)}</dc:identifier></cp:coreProperties>",
+        f"<dc:identifier>{escape(facts.release)}</dc:identifier>{_modified(facts)}"
+        "</cp:coreProperties>",
     )
     values = "http://schemas.openxmlformats.org/officeDocument/2006"
     yield (
@@ -281,3 +284,11 @@ def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
         )
         + "</Properties>",
     )
+
+
+def _modified(facts: ReleaseFacts) -> str:
+    """When the data were last updated, as Excel shows it."""
+    if not facts.updated:
+        return ""
+    moment = f"{facts.updated}T00:00:00Z"
+    return f'<dcterms:modified xsi:type="dcterms:W3CDTF">{moment}</dcterms:modified>'

@@ -39,6 +39,7 @@ class FetchedRecord(BaseModel):
     sha256: Digest
     bytes: int
     notes: tuple[Reason, ...] = ()
+    modified: str | None = None  # as the host says it
 
 
 class Run(BaseModel):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.ingest.change_record import Run, take_up
+from services.ingest.data_date import data_date
 from services.ingest.download import Fetched
 from services.ingest.drops import Drops, keys_of
 from services.ingest.keep_source import keep_source
@@ -24,7 +25,7 @@ from shared.events import (
     DropNotified,
 )
 from shared.failures import OursAway, Parked, Quarantined
-from shared.ids import ReleaseId, release_id
+from shared.ids import ReleaseId, release_id, source_id
 from shared.manifest import made_once
 from shared.messages import Reason
 from shared.pinned_card import pin
@@ -69,6 +70,9 @@ async def on_changed(
             "release": release,
             "occurred_at": came.at,
         }
+        bytes_ = source_id(secret, event.dataset, source.sha256)
+        told = source.validators.modified
+        facts["updated_at"] = await data_date(room.store, event.dataset, bytes_, told, came)
         now_public = room.published.get(event.dataset)
         if now_public and now_public.release == release:
             return DatasetConfirmed.model_validate(facts)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.ingest.accounts import load_accounts
 from services.ingest.change_record import FetchedRecord, Run, read_fetched
-from services.ingest.download import Fetched
+from services.ingest.download import Fetched, Validators
 from services.ingest.drops import version_of
 from services.ingest.fetch_source import SENT, fetch_source
 from services.ingest.gather_sources import gather_sources
@@ -50,7 +50,8 @@ async def keep_source(
         )
         await store.download(ref, path)
         await _clear_drop(run, store)
-        return Fetched(path, known.bytes, known.sha256, notes=known.notes)
+        version = Validators(modified=known.modified)
+        return Fetched(path, known.bytes, known.sha256, version, known.notes)
     if card.sources and run.record.address is None and pool is not None:
         fetched = await _gathered(card, path, settings, store, pool)
     else:
@@ -58,7 +59,12 @@ async def keep_source(
     key = keys.source(card.dataset, fetched.sha256)
     if await store.size("raw", key) != fetched.bytes:
         await store.put("raw", key, path, fetched.sha256)
-    record = FetchedRecord(sha256=fetched.sha256, bytes=fetched.bytes, notes=fetched.notes)
+    record = FetchedRecord(
+        sha256=fetched.sha256,
+        bytes=fetched.bytes,
+        notes=fetched.notes,
+        modified=fetched.validators.modified,
+    )
     await store.put_bytes(
         "raw", keys.fetched(card.dataset, run.source_of), record.model_dump_json().encode()
     )
@@ -101,7 +107,7 @@ async def _fetched(
         if known is None:
             raise
         await store.download(known.ref(card.dataset), path)
-        return Fetched(path, known.bytes, known.sha256)
+        return Fetched(path, known.bytes, known.sha256, known.validators)
     if fetched.validators:
         # The version is only worth noting with its bytes.
         key = keys.source(card.dataset, fetched.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,19 @@ def convert(
     folder: Path,
     *optional: str,
     layout: dict[str, Any] | None = None,
+    updated: dt.date | None = None,
     **fields: object,
 ) -> ConvertedRelease:
     """Converts a table in a folder into `optional` formats, and the three that always are.
 
-    `layout` says how its Parquet file is written, `fields` replaces fields of the card.
+    `layout` says how its Parquet file is written, `updated` when the data were last updated; `fields`
+    replaces fields of the card.
     """
     source, out = folder / "in.parquet", folder / "out"
     out.mkdir(exist_ok=True)
     pq.write_table(table, source, **(layout or {}))
     chosen = letting_out(*table.column_names, **({"optional_formats": optional} | fields))
-    return convert_table(source, chosen, RELEASE, out)
+    return convert_table(source, chosen, RELEASE, out, updated)
 
 
 def file(folder: Path, suffix: str) -> Path:
