@@ -4,7 +4,8 @@ out), no class that tells by itself what a sensitive column says (inference), no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.anonymize.exposure import Exposure, Incomparable, least_levels
+from services.anonymize.exposure import Exposure, Incomparable, check_comparable, least_levels
 from services.anonymize.header_lexicon import kind
-from services.anonymize.hold_back import exposure_of, hold_back
+from services.anonymize.hold_back import Mask, Members, exposure_of, hold_back, told_of
 from services.anonymize.k_anonymity.combinations import Combinations, combine
 from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
 from services.anonymize.k_anonymity.hierarchy import IntArray
@@ -22,7 +23,8 @@ from services.anonymize.k_anonymity.local_recoding import local_recoding
 from services.anonymize.k_anonymity.mondrian import mondrian
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.k_anonymity.recoding import NotReachable, Recoding, published
-from services.anonymize.quasi_identifiers import leaves_of
+from services.anonymize.quasi_identifiers import hierarchy_digest, leaves_of
+from services.anonymize.regions import Box, in_regions
 from shared.card import Card
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -30,6 +32,8 @@ from shared.messages import Reason
 # Where neither the card nor the strategy says.
 _LEAST = {"people": 5, "households": 11}
 PROTECTED = tuple(_LEAST)
+# Levels tried until no row need be held back beside earlier releases.
+_MOST_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ProtectedTable:
     """The table to write, each of its rows' unit, and what the protection cost: rows left out, mean
     loss (`Hierarchy.loss`; 1 for a row left out), share of each quasi-identifier's rows made coarser.
     `held_back` are those of the rows left out that would have given somebody away beside an earlier
-    release; `exposure` is what this one shows, None if its levels differ from row to row."""
+    release; `exposure` is what this one shows."""
 
     table: pa.Table
     units: pa.Array | None
@@ -88,14 +92,20 @@ def protect_table(
     """
     asked = asked_of(card, table.column_names)
     names = [name for name in table.column_names if name in card.privacy.quasi_identifiers]
-    found = _combined(table, names, units, card)
+    found, ways = _combined(table, names, units, card, earlier)
     count = found.total if found.units is None else int(found.units.max()) + 1
     if count < asked.k:
         raise Quarantined(Reason(code="too_few_units", count=count, limit=asked.k))
+    sensitive = sensitive_columns(table.column_names, card)
+    others = [n for n in table.column_names if n not in names and n not in sensitive]
+    members = Members(
+        units=np.arange(found.total) if found.units is None else found.units,
+        told=told_of(table, sensitive, others),
+        turns=_turns(table, units) if earlier else [b""] * found.total,
+    )
     try:
-        made = _recode(found, asked, card, least_levels(names, earlier) if earlier else None)
-        turns = _turns(table, units) if earlier else []
-        kept = hold_back(found, made, asked, earlier, turns)
+        check_comparable(names, ways, earlier)
+        made, boxes, kept = _released(found, asked, card, names, earlier, members)
     except Incomparable:
         raise Quarantined(Reason(code="exposure_incomparable")) from None
     if not kept.any():
@@ -107,7 +117,7 @@ def protect_table(
     _no_row_numbers(out, names)
     _no_lone_extremes(out, names, left, asked.k)
     order = pc.sort_indices(out, [(name, "ascending") for name in out.column_names])
-    repeatable = card.privacy.method in (None, "full_domain")
+    exposure = exposure_of(found, made, kept, names, members, boxes)
     return ProtectedTable(
         table=out.take(order).combine_chunks(),
         units=None if left is None else pa.array(left).take(order),
@@ -118,8 +128,69 @@ def protect_table(
             name: float(np.mean(made.levels[found.of_row][kept, q] > 0))
             for q, name in enumerate(names)
         },
-        exposure=exposure_of(found, made, kept, names) if repeatable else None,
+        exposure=exposure.model_copy(
+            update={"hierarchies": ways, "k": asked.k, "decided": _decided(card)}
+        ),
     )
+
+
+def _decided(card: Card) -> str | None:
+    return card.privacy.decided.date.isoformat() if card.privacy.decided else None
+
+
+def _released(
+    found: Combinations,
+    asked: Protection,
+    card: Card,
+    names: list[str],
+    earlier: Sequence[Exposure],
+    members: Members,
+) -> tuple[Recoding, list[Box], Mask]:
+    """A recoding, its boxes where levels differ from row to row, and the rows that may be shown."""
+    between = card.privacy.between or "hold"
+    boxed = card.privacy.method not in (None, "full_domain")
+    if boxed and not (earlier and between == "generalise"):
+        made, boxes = _in_boxes(found, asked, card, earlier)
+        kept = hold_back(found, made, asked, earlier, members, by_box=True)
+    else:
+        boxes = []
+        least = least_levels(names, earlier) if earlier else None
+        made = _levels(found, asked, card, least)
+        kept = hold_back(found, made, asked, earlier, members)
+        if between == "generalise":
+            made, kept = _more_general(found, asked, card, earlier, members, (made, kept))
+    held = int((~kept).sum() - found.rows[made.suppressed].sum())
+    if between == "stop" and held:
+        raise Quarantined(Reason(code="exposure_isolates", count=held, limit=asked.k))
+    return made, boxes, kept
+
+
+def _more_general(
+    found: Combinations,
+    asked: Protection,
+    card: Card,
+    earlier: Sequence[Exposure],
+    members: Members,
+    best: tuple[Recoding, Mask],
+) -> tuple[Recoding, Mask]:
+    """Ever more general levels, one step at a time, until no row has to be held back."""
+    tried = 0
+    made, kept = best
+    while (~kept).sum() > found.rows[made.suppressed].sum() and tried < _MOST_STEPS:
+        steps = []
+        for q, hierarchy in enumerate(found.hierarchies):
+            levels = [int(level) for level in made.levels[0]]
+            levels[q] += 1
+            if levels[q] < hierarchy.levels:
+                tried += 1
+                with suppress(Quarantined):
+                    steps.append(_levels(found, asked, card, tuple(levels)))
+        if not steps:
+            break
+        made = min(steps, key=lambda one: one.loss)
+        kept = hold_back(found, made, asked, earlier, members)
+        best = max(best, (made, kept), key=lambda one: int(one[1].sum()))
+    return best
 
 
 def _turns(table: pa.Table, units: pa.Array | None) -> list[bytes]:
@@ -130,10 +201,27 @@ def _turns(table: pa.Table, units: pa.Array | None) -> list[bytes]:
 
 
 def _combined(
-    table: pa.Table, names: list[str], units: pa.Array | None, card: Card
-) -> Combinations:
+    table: pa.Table,
+    names: list[str],
+    units: pa.Array | None,
+    card: Card,
+    earlier: Sequence[Exposure],
+) -> tuple[Combinations, tuple[str, ...]]:
+    """The table's combinations, and a digest of how each quasi-identifier becomes coarser."""
     rules = card.privacy.hierarchies
-    pairs = [leaves_of(name, _whole(table, name), rules.get(name)) for name in names]
+    pairs = []
+    for q, name in enumerate(names):
+        known = {
+            one.values[q]
+            for before in earlier
+            if before.quasi_identifiers == tuple(names)
+            for one in before.classes
+        }
+        pairs.append(leaves_of(name, _whole(table, name), rules.get(name), sorted(known, key=repr)))
+    ways = tuple(
+        hierarchy_digest(rules.get(name), hierarchy)
+        for name, (_, hierarchy) in zip(names, pairs, strict=True)
+    )
     numbers = None
     if units is not None:
         if units.null_count:
@@ -144,31 +232,44 @@ def _combined(
     sensitive = [
         _codes(_whole(table, name)) for name in sensitive_columns(table.column_names, card)
     ]
-    return combine(
+    found = combine(
         [leaves for leaves, _ in pairs],
         [hierarchy for _, hierarchy in pairs],
         units=numbers,
         sensitive=sensitive,
     )
+    return found, ways
 
 
-def _recode(
+def _in_boxes(
+    found: Combinations, asked: Protection, card: Card, earlier: Sequence[Exposure]
+) -> tuple[Recoding, list[Box]]:
+    engine = mondrian if card.privacy.method == "mondrian" else local_recoding
+    with _engine_s_words(asked):
+        made, boxes = in_regions(found, asked, engine, earlier)
+    return _not_too_many_lost(found, made, card), boxes
+
+
+def _levels(
     found: Combinations, asked: Protection, card: Card, least: tuple[int, ...] | None
 ) -> Recoding:
-    if least is not None and card.privacy.method not in (None, "full_domain"):
-        raise Incomparable
-    share = (card.privacy.suppression or 0) / 100
+    with _engine_s_words(asked):
+        made = full_domain(found, asked, (card.privacy.suppression or 0) / 100, least)
+    return _not_too_many_lost(found, made, card)
+
+
+@contextmanager
+def _engine_s_words(asked: Protection) -> Iterator[None]:
     try:
-        if card.privacy.method == "mondrian":
-            made = mondrian(found, asked)
-        elif card.privacy.method == "local_recoding":
-            made = local_recoding(found, asked)
-        else:
-            made = full_domain(found, asked, share, least)
+        yield
     except NotReachable:
         raise Quarantined(Reason(code="protection_unreachable", limit=asked.k)) from None
     except (TooManyNodes, OverflowError):
         raise Quarantined(Reason(code="too_many_levels")) from None
+
+
+def _not_too_many_lost(found: Combinations, made: Recoding, card: Card) -> Recoding:
+    share = (card.privacy.suppression or 0) / 100
     lost = int(found.rows[made.suppressed].sum())
     if lost > share * found.total:
         limit = round(share * 100)
