@@ -131,6 +131,9 @@ class Protected(_Part):
         description="rows that would give somebody away beside an earlier release: hold back until "
         "enough others have come (default), generalise further, or stop the release",
     )
+    linked: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = Field(
+        default=None, description="group of datasets of the same people, tested together"
+    )
     measures: dict[str, Measure] = Field(
         default={}, description="of a table of counts: its columns of counts"
     )

@@ -41,7 +41,8 @@ class Exposed(BaseModel):
 class Exposure(BaseModel):
     """What one release shows. `levels` are those of `quasi_identifiers`, in their order; where classes
     have their own, the most general of them. `hierarchies`: digests of how values become coarser.
-    `sensitive`: of a release that others are tested against, each class's values by column."""
+    `words` and `sensitive` name quasi-identifiers and sensitive columns as any dataset may spell them;
+    `linked` is the card's group of datasets of the same people; `decided` when its policy was."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -49,6 +50,9 @@ class Exposure(BaseModel):
     levels: tuple[int, ...]
     classes: tuple[Exposed, ...]
     hierarchies: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    linked: str | None = None
     k: int | None = None
     decided: str | None = None
 

@@ -4,8 +4,6 @@ out), no class that tells by itself what a sensitive column says (inference), no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -13,18 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.anonymize.exposure import Exposure, Incomparable, check_comparable, least_levels
-from services.anonymize.header_lexicon import kind
-from services.anonymize.hold_back import Mask, Members, exposure_of, hold_back, told_of
+from services.anonymize.exposure import Exposure
+from services.anonymize.header_lexicon import kind, words
+from services.anonymize.hold_back import Members, told_of
 from services.anonymize.k_anonymity.combinations import Combinations, combine
-from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
 from services.anonymize.k_anonymity.hierarchy import IntArray
-from services.anonymize.k_anonymity.local_recoding import local_recoding
-from services.anonymize.k_anonymity.mondrian import mondrian
 from services.anonymize.k_anonymity.protection import Protection
-from services.anonymize.k_anonymity.recoding import NotReachable, Recoding, published
+from services.anonymize.k_anonymity.recoding import Recoding, published
 from services.anonymize.quasi_identifiers import hierarchy_digest, leaves_of
-from services.anonymize.regions import Box, in_regions
+from services.anonymize.recode_beside import NOTHING_BEFORE, Before, Beside
 from shared.card import Card
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -32,8 +27,6 @@ from shared.messages import Reason
 # Where neither the card nor the strategy says.
 _LEAST = {"people": 5, "households": 11}
 PROTECTED = tuple(_LEAST)
-# Levels tried until no row need be held back beside earlier releases.
-_MOST_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -82,17 +75,18 @@ def protect_table(
     table: pa.Table,
     units: pa.Array | None,
     card: Card,
-    earlier: Sequence[Exposure] = (),
+    before: Before = NOTHING_BEFORE,
 ) -> ProtectedTable:
     """Makes quasi-identifiers coarser and leaves rows out until the rest is protected; then sorts.
 
-    `units` names each row's person or household; `earlier` is what other releases of the dataset
-    showed. Raises Quarantined when k, l, t cannot be reached, when an earlier release cannot be
-    compared, or when a column would be a row number, or shows an extreme that fewer than k have.
+    `units` names each row's person or household; `before` is what other releases showed. Raises
+    Quarantined when k, l, t cannot be reached, when an earlier release cannot be compared or gives
+    somebody away beside this one, or when a column would be a row number, or shows an extreme that
+    fewer than k have.
     """
     asked = asked_of(card, table.column_names)
     names = [name for name in table.column_names if name in card.privacy.quasi_identifiers]
-    found, ways = _combined(table, names, units, card, earlier)
+    found, ways = _combined(table, names, units, card, before)
     count = found.total if found.units is None else int(found.units.max()) + 1
     if count < asked.k:
         raise Quarantined(Reason(code="too_few_units", count=count, limit=asked.k))
@@ -101,13 +95,12 @@ def protect_table(
     members = Members(
         units=np.arange(found.total) if found.units is None else found.units,
         told=told_of(table, sensitive, others),
-        turns=_turns(table, units) if earlier else [b""] * found.total,
+        turns=_turns(table, units) if before.earlier else [b""] * found.total,
     )
-    try:
-        check_comparable(names, ways, earlier)
-        made, boxes, kept = _released(found, asked, card, names, earlier, members)
-    except Incomparable:
-        raise Quarantined(Reason(code="exposure_incomparable")) from None
+    release = Beside(
+        found, members, asked, card, tuple(names), ways, tuple(sensitive), before
+    ).released()
+    made, kept = release.made, release.kept
     if not kept.any():
         raise Quarantined(Reason(code="protection_unreachable", limit=asked.k))
     coarse = {name: _coarse(found, made, q) for q, name in enumerate(names)}
@@ -117,7 +110,6 @@ def protect_table(
     _no_row_numbers(out, names)
     _no_lone_extremes(out, names, left, asked.k)
     order = pc.sort_indices(out, [(name, "ascending") for name in out.column_names])
-    exposure = exposure_of(found, made, kept, names, members, boxes)
     return ProtectedTable(
         table=out.take(order).combine_chunks(),
         units=None if left is None else pa.array(left).take(order),
@@ -128,69 +120,8 @@ def protect_table(
             name: float(np.mean(made.levels[found.of_row][kept, q] > 0))
             for q, name in enumerate(names)
         },
-        exposure=exposure.model_copy(
-            update={"hierarchies": ways, "k": asked.k, "decided": _decided(card)}
-        ),
+        exposure=release.exposure,
     )
-
-
-def _decided(card: Card) -> str | None:
-    return card.privacy.decided.date.isoformat() if card.privacy.decided else None
-
-
-def _released(
-    found: Combinations,
-    asked: Protection,
-    card: Card,
-    names: list[str],
-    earlier: Sequence[Exposure],
-    members: Members,
-) -> tuple[Recoding, list[Box], Mask]:
-    """A recoding, its boxes where levels differ from row to row, and the rows that may be shown."""
-    between = card.privacy.between or "hold"
-    boxed = card.privacy.method not in (None, "full_domain")
-    if boxed and not (earlier and between == "generalise"):
-        made, boxes = _in_boxes(found, asked, card, earlier)
-        kept = hold_back(found, made, asked, earlier, members, by_box=True)
-    else:
-        boxes = []
-        least = least_levels(names, earlier) if earlier else None
-        made = _levels(found, asked, card, least)
-        kept = hold_back(found, made, asked, earlier, members)
-        if between == "generalise":
-            made, kept = _more_general(found, asked, card, earlier, members, (made, kept))
-    held = int((~kept).sum() - found.rows[made.suppressed].sum())
-    if between == "stop" and held:
-        raise Quarantined(Reason(code="exposure_isolates", count=held, limit=asked.k))
-    return made, boxes, kept
-
-
-def _more_general(
-    found: Combinations,
-    asked: Protection,
-    card: Card,
-    earlier: Sequence[Exposure],
-    members: Members,
-    best: tuple[Recoding, Mask],
-) -> tuple[Recoding, Mask]:
-    """Ever more general levels, one step at a time, until no row has to be held back."""
-    tried = 0
-    made, kept = best
-    while (~kept).sum() > found.rows[made.suppressed].sum() and tried < _MOST_STEPS:
-        steps = []
-        for q, hierarchy in enumerate(found.hierarchies):
-            levels = [int(level) for level in made.levels[0]]
-            levels[q] += 1
-            if levels[q] < hierarchy.levels:
-                tried += 1
-                with suppress(Quarantined):
-                    steps.append(_levels(found, asked, card, tuple(levels)))
-        if not steps:
-            break
-        made = min(steps, key=lambda one: one.loss)
-        kept = hold_back(found, made, asked, earlier, members)
-        best = max(best, (made, kept), key=lambda one: int(one[1].sum()))
-    return best
 
 
 def _turns(table: pa.Table, units: pa.Array | None) -> list[bytes]:
@@ -205,7 +136,7 @@ def _combined(
     names: list[str],
     units: pa.Array | None,
     card: Card,
-    earlier: Sequence[Exposure],
+    before: Before,
 ) -> tuple[Combinations, tuple[str, ...]]:
     """The table's combinations, and a digest of how each quasi-identifier becomes coarser."""
     rules = card.privacy.hierarchies
@@ -213,10 +144,11 @@ def _combined(
     for q, name in enumerate(names):
         known = {
             one.values[q]
-            for before in earlier
-            if before.quasi_identifiers == tuple(names)
-            for one in before.classes
+            for each in before.earlier
+            if each.quasi_identifiers == tuple(names)
+            for one in each.classes
         }
+        known |= _of_linked(words(name), before)
         pairs.append(leaves_of(name, _whole(table, name), rules.get(name), sorted(known, key=repr)))
     ways = tuple(
         hierarchy_digest(rules.get(name), hierarchy)
@@ -241,40 +173,15 @@ def _combined(
     return found, ways
 
 
-def _in_boxes(
-    found: Combinations, asked: Protection, card: Card, earlier: Sequence[Exposure]
-) -> tuple[Recoding, list[Box]]:
-    engine = mondrian if card.privacy.method == "mondrian" else local_recoding
-    with _engine_s_words(asked):
-        made, boxes = in_regions(found, asked, engine, earlier)
-    return _not_too_many_lost(found, made, card), boxes
-
-
-def _levels(
-    found: Combinations, asked: Protection, card: Card, least: tuple[int, ...] | None
-) -> Recoding:
-    with _engine_s_words(asked):
-        made = full_domain(found, asked, (card.privacy.suppression or 0) / 100, least)
-    return _not_too_many_lost(found, made, card)
-
-
-@contextmanager
-def _engine_s_words(asked: Protection) -> Iterator[None]:
-    try:
-        yield
-    except NotReachable:
-        raise Quarantined(Reason(code="protection_unreachable", limit=asked.k)) from None
-    except (TooManyNodes, OverflowError):
-        raise Quarantined(Reason(code="too_many_levels")) from None
-
-
-def _not_too_many_lost(found: Combinations, made: Recoding, card: Card) -> Recoding:
-    share = (card.privacy.suppression or 0) / 100
-    lost = int(found.rows[made.suppressed].sum())
-    if lost > share * found.total:
-        limit = round(share * 100)
-        raise Quarantined(Reason(code="suppression_exceeded", count=lost, limit=limit))
-    return made
+def _of_linked(word: str, before: Before) -> set[str | None]:
+    """What linked datasets published of the same quasi-identifier."""
+    return {
+        shown.values[one.exposure.words.index(word)]
+        for one in before.linked
+        if word in one.exposure.words
+        for shown in one.exposure.classes
+        if shown.units
+    }
 
 
 def _coarse(found: Combinations, made: Recoding, q: int) -> pa.Array:

@@ -26,6 +26,7 @@ from services.anonymize.exposure import (
 from services.anonymize.k_anonymity.hierarchy import from_rows, of_numbers
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.protect_table import ProtectedTable, protect_table
+from services.anonymize.recode_beside import Before
 from services.anonymize.show_units import shown_units
 from shared.card import Card
 from shared.failures import Quarantined
@@ -75,7 +76,7 @@ def test_twelve_months_isolate_nobody(make_card: MakeCard) -> None:
     earlier: list[Exposure] = []
     for _ in range(12):
         table = town.month()
-        made = protect_table(table, None, card, earlier)
+        made = protect_table(table, None, card, Before(tuple(earlier)))
         assert made.exposure is not None
         levels, new = counts(made)
         for one in earlier:
@@ -176,7 +177,7 @@ def test_what_cannot_be_compared_stops(changes: dict[str, Any], make_card: MakeC
     hierarchies_ = {"age": PRIVACY["hierarchies"]["age"]}
     other = make_card(RULES, "people", **(PRIVACY | {"hierarchies": hierarchies_} | changes))
     with pytest.raises(Quarantined) as failure:
-        protect_table(town.month(), None, other, [first.exposure])
+        protect_table(town.month(), None, other, Before((first.exposure,)))
     assert failure.value.reasons[0].code == "exposure_incomparable"
 
 
@@ -193,10 +194,10 @@ def test_cases_54_56_one_who_comes_or_leaves(make_card: MakeCard) -> None:
     more = {name: [*column, column[0]] for name, column in rows.items()}
     fewer = {name: column[1:] for name, column in rows.items()}
     _, old = counts(first)
-    same = protect_table(pa.table(more), None, card, [first.exposure])
+    same = protect_table(pa.table(more), None, card, Before((first.exposure,)))
     assert counts(same)[1] == old
     assert same.held_back == 1
-    removed = protect_table(pa.table(fewer), None, card, [first.exposure])
+    removed = protect_table(pa.table(fewer), None, card, Before((first.exposure,)))
     assert isolated(counts(removed)[1], old, K) == 0
     assert sum(totals(counts(removed)[1]).values()) == 55
 
@@ -215,7 +216,7 @@ def test_units_are_held_back_whole(make_card: MakeCard) -> None:
     assert totals(counts(first)[1]) == {("35", "69001"): 12}
     more = {name: [*column, *column[:2]] for name, column in rows.items()}
     joined = pa.array([*units.to_pylist(), "f99", "f99"])
-    second = protect_table(pa.table(more), joined, card, [first.exposure])
+    second = protect_table(pa.table(more), joined, card, Before((first.exposure,)))
     assert (second.held_back, second.table.num_rows) == (2, 24)
 
 
@@ -230,7 +231,7 @@ def released(card: Card, *tables: pa.Table) -> list[ProtectedTable]:
     made: list[ProtectedTable] = []
     for table in tables:
         earlier = [one.exposure for one in made if one.exposure]
-        made.append(protect_table(table, None, card, earlier))
+        made.append(protect_table(table, None, card, Before(tuple(earlier))))
     return made
 
 
@@ -336,6 +337,6 @@ def test_other_groups_are_not_compared(make_card: MakeCard) -> None:
             crowd(("RSA", 20)),
             None,
             make_card(RULES, "people", **(PRIVACY | other)),
-            [first.exposure],
+            Before((first.exposure,)),
         )
     assert failure.value.reasons[0].code == "exposure_incomparable"
