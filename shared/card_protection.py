@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 DatePart = Literal["month", "year", "five_years"]
 Place = Literal["departement", "epci"]
 Method = Literal["full_domain", "local_recoding", "mondrian"]
+Between = Literal["hold", "generalise", "stop"]
 # No statute sets k. Below three, a member of a class learns about the only other one: never allowed.
 LEAST_K = 3
 
@@ -124,6 +125,14 @@ class Protected(_Part):
     method: Method | None = Field(default=None, description="else full_domain")
     suppression: int | None = Field(
         default=None, ge=0, le=50, description="most rows left out, in %"
+    )
+    between: Between | None = Field(
+        default=None,
+        description="rows that would give somebody away beside an earlier release: hold back until "
+        "enough others have come (default), generalise further, or stop the release",
+    )
+    linked: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = Field(
+        default=None, description="group of datasets of the same people, tested together"
     )
     measures: dict[str, Measure] = Field(
         default={}, description="of a table of counts: its columns of counts"

@@ -335,8 +335,9 @@ class Shown:
         self.rows: dict[str, Exposure] = {}
 
     @asynccontextmanager
-    async def turn(self, dataset: str, release: str) -> AsyncIterator[Any]:
+    async def turn(self, dataset: str, release: str, *_: object) -> AsyncIterator[Any]:
         self.release = release
+        self.linked = ()
         self.earlier = tuple(one for key, one in self.rows.items() if key != release)
         yield self
 

@@ -21,6 +21,7 @@ from services.anonymize.protect_table import (
     protect_table,
     sensitive_columns,
 )
+from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
 from services.anonymize.transforms import transform, written_type
 from services.anonymize.verify_counts import verify_counts
@@ -57,17 +58,17 @@ def anonymize_table(
     card: Card,
     out: Path,
     key: bytes | None = None,
-    earlier: Sequence[Exposure] = (),
+    before: Before = NOTHING_BEFORE,
 ) -> AnonymizedTable:
     """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
-    Rows about people or households are protected first, also beside what `earlier` releases showed.
+    Rows about people or households are protected first, also beside what releases `before` showed.
     `key` is that of the pseudonyms. Two runs on the same input give the same bytes. Raises Quarantined
     for anything else, a defect in a detector included: what could not be looked at does not leave, and
     `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out, key, earlier)
+        return _anonymize(table, card, out, key, before)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -99,7 +100,7 @@ class _Plan:
 
 
 def _anonymize(
-    table: Path, card: Card, out: Path, key: bytes | None, earlier: Sequence[Exposure]
+    table: Path, card: Card, out: Path, key: bytes | None, before: Before
 ) -> AnonymizedTable:
     with pq.ParquetFile(table) as source:
         given = source.schema_arrow
@@ -116,7 +117,7 @@ def _anonymize(
         if card.privacy.measures:
             return _counted(source, plan, out)
         if card.subject in PROTECTED:
-            return _protected(source, plan, out, earlier)
+            return _protected(source, plan, out, before)
         rows, findings = _copy(source, plan, out)
     accepted = judge([one for one in findings if not one.chance], card)
     verify_table(table, out, schema, rows, rules)
@@ -200,13 +201,11 @@ def _counted(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
     return _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
 
 
-def _protected(
-    source: pq.ParquetFile, plan: _Plan, out: Path, earlier: Sequence[Exposure]
-) -> AnonymizedTable:
+def _protected(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -> AnonymizedTable:
     """The same for rows about people: whole, since a row's protection is the others'."""
     card = plan.card
     whole, owners = _whole(source, plan, card.privacy.unit)
-    safe = protect_table(whole, owners, card, earlier)
+    safe = protect_table(whole, owners, card, before)
     _write(safe.table, out)
     asked = asked_of(card, safe.table.column_names)
     sensitive = sensitive_columns(safe.table.column_names, card)
@@ -215,7 +214,7 @@ def _protected(
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, len(earlier))
+    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before)
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 

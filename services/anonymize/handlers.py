@@ -11,6 +11,7 @@ from pathlib import Path
 from services.anonymize.anonymize_table import anonymize_table
 from services.anonymize.protect_table import PROTECTED
 from services.anonymize.pseudonym_key import pseudonym_key
+from services.anonymize.recode_beside import Before
 from services.anonymize.register import Register, Turn
 from services.anonymize.report_html import report_html
 from shared import keys
@@ -70,7 +71,9 @@ async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeMani
         return await _anonymized(event, card, room, None)
     if room.register is None:
         raise Quarantined(Reason(code="register_missing"))
-    async with room.register.turn(event.dataset, event.release) as turn:
+    privacy = card.privacy
+    wanted = (event.dataset, event.release, privacy.quasi_identifiers, privacy.linked)
+    async with room.register.turn(*wanted) as turn:
         return await _anonymized(event, card, room, turn)
 
 
@@ -81,8 +84,8 @@ async def _anonymized(
         source, out = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
         await room.store.download(event.table, source)
         key = pseudonym_key(room.settings, event.dataset, event.release)
-        earlier = turn.earlier if turn else ()
-        made = await room.pool.run(anonymize_table, source, card, out, key, earlier)
+        before = Before(turn.earlier, turn.linked) if turn else Before()
+        made = await room.pool.run(anonymize_table, source, card, out, key, before)
         # The transaction ends before the manifest is written: what is not recorded is never shown.
         if turn and made.exposure:
             await turn.record(made.exposure)

@@ -27,6 +27,7 @@ from services.anonymize.class_sizes import Classes
 from services.anonymize.k_anonymity.protection import Protection as Asked
 from services.anonymize.protect_counts import HiddenCells
 from services.anonymize.protect_table import ProtectedTable
+from services.anonymize.recode_beside import Before
 from services.anonymize.scan_table import Finding
 from services.anonymize.verify_counts import CHECKS as COUNT_CHECKS
 from services.anonymize.verify_protection import CHECKS as PROTECTION_CHECKS
@@ -53,8 +54,6 @@ NOT_CHECKED = (
     "names_without_context",
     "sole_traders",
     "statistical_secrecy_thresholds",
-    "people_who_leave_while_others_come",
-    "linked_datasets",
 )
 
 
@@ -156,6 +155,7 @@ class Protection(_Part):
     marketer_risk: float
     cost: Cost
     releases_compared: int
+    linked_datasets: tuple[str, ...] = ()
     criteria: tuple[Criterion, ...]
 
 
@@ -281,7 +281,7 @@ def protection_report(
     classes: Classes,
     safe: ProtectedTable,
     rows_given: int,
-    releases_compared: int,
+    before: Before,
 ) -> Protection:
     """What was asked of the protection, and what was counted in the written file."""
     inference = bool(sensitive) and (asked.l > 1 or asked.t < 1)
@@ -330,7 +330,8 @@ def protection_report(
             loss=safe.loss,
             generalised=safe.generalised,
         ),
-        releases_compared=releases_compared,
+        releases_compared=len(before.earlier),
+        linked_datasets=tuple(sorted({one.dataset for one in before.linked})),
         criteria=criteria,
     )
 

@@ -4,7 +4,6 @@ out), no class that tells by itself what a sensitive column says (inference), no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,17 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.anonymize.exposure import Exposure, Incomparable, least_levels
-from services.anonymize.header_lexicon import kind
-from services.anonymize.hold_back import exposure_of, hold_back
+from services.anonymize.exposure import Exposure
+from services.anonymize.header_lexicon import kind, words
+from services.anonymize.hold_back import Members, told_of
 from services.anonymize.k_anonymity.combinations import Combinations, combine
-from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
 from services.anonymize.k_anonymity.hierarchy import IntArray
-from services.anonymize.k_anonymity.local_recoding import local_recoding
-from services.anonymize.k_anonymity.mondrian import mondrian
 from services.anonymize.k_anonymity.protection import Protection
-from services.anonymize.k_anonymity.recoding import NotReachable, Recoding, published
-from services.anonymize.quasi_identifiers import leaves_of
+from services.anonymize.k_anonymity.recoding import Recoding, published
+from services.anonymize.quasi_identifiers import hierarchy_digest, leaves_of
+from services.anonymize.recode_beside import NOTHING_BEFORE, Before, Beside
 from shared.card import Card
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -37,7 +34,7 @@ class ProtectedTable:
     """The table to write, each of its rows' unit, and what the protection cost: rows left out, mean
     loss (`Hierarchy.loss`; 1 for a row left out), share of each quasi-identifier's rows made coarser.
     `held_back` are those of the rows left out that would have given somebody away beside an earlier
-    release; `exposure` is what this one shows, None if its levels differ from row to row."""
+    release; `exposure` is what this one shows."""
 
     table: pa.Table
     units: pa.Array | None
@@ -78,26 +75,32 @@ def protect_table(
     table: pa.Table,
     units: pa.Array | None,
     card: Card,
-    earlier: Sequence[Exposure] = (),
+    before: Before = NOTHING_BEFORE,
 ) -> ProtectedTable:
     """Makes quasi-identifiers coarser and leaves rows out until the rest is protected; then sorts.
 
-    `units` names each row's person or household; `earlier` is what other releases of the dataset
-    showed. Raises Quarantined when k, l, t cannot be reached, when an earlier release cannot be
-    compared, or when a column would be a row number, or shows an extreme that fewer than k have.
+    `units` names each row's person or household; `before` is what other releases showed. Raises
+    Quarantined when k, l, t cannot be reached, when an earlier release cannot be compared or gives
+    somebody away beside this one, or when a column would be a row number, or shows an extreme that
+    fewer than k have.
     """
     asked = asked_of(card, table.column_names)
     names = [name for name in table.column_names if name in card.privacy.quasi_identifiers]
-    found = _combined(table, names, units, card)
+    found, ways = _combined(table, names, units, card, before)
     count = found.total if found.units is None else int(found.units.max()) + 1
     if count < asked.k:
         raise Quarantined(Reason(code="too_few_units", count=count, limit=asked.k))
-    try:
-        made = _recode(found, asked, card, least_levels(names, earlier) if earlier else None)
-        turns = _turns(table, units) if earlier else []
-        kept = hold_back(found, made, asked, earlier, turns)
-    except Incomparable:
-        raise Quarantined(Reason(code="exposure_incomparable")) from None
+    sensitive = sensitive_columns(table.column_names, card)
+    others = [n for n in table.column_names if n not in names and n not in sensitive]
+    members = Members(
+        units=np.arange(found.total) if found.units is None else found.units,
+        told=told_of(table, sensitive, others),
+        turns=_turns(table, units) if before.earlier else [b""] * found.total,
+    )
+    release = Beside(
+        found, members, asked, card, tuple(names), ways, tuple(sensitive), before
+    ).released()
+    made, kept = release.made, release.kept
     if not kept.any():
         raise Quarantined(Reason(code="protection_unreachable", limit=asked.k))
     coarse = {name: _coarse(found, made, q) for q, name in enumerate(names)}
@@ -107,7 +110,6 @@ def protect_table(
     _no_row_numbers(out, names)
     _no_lone_extremes(out, names, left, asked.k)
     order = pc.sort_indices(out, [(name, "ascending") for name in out.column_names])
-    repeatable = card.privacy.method in (None, "full_domain")
     return ProtectedTable(
         table=out.take(order).combine_chunks(),
         units=None if left is None else pa.array(left).take(order),
@@ -118,7 +120,7 @@ def protect_table(
             name: float(np.mean(made.levels[found.of_row][kept, q] > 0))
             for q, name in enumerate(names)
         },
-        exposure=exposure_of(found, made, kept, names) if repeatable else None,
+        exposure=release.exposure,
     )
 
 
@@ -130,10 +132,28 @@ def _turns(table: pa.Table, units: pa.Array | None) -> list[bytes]:
 
 
 def _combined(
-    table: pa.Table, names: list[str], units: pa.Array | None, card: Card
-) -> Combinations:
+    table: pa.Table,
+    names: list[str],
+    units: pa.Array | None,
+    card: Card,
+    before: Before,
+) -> tuple[Combinations, tuple[str, ...]]:
+    """The table's combinations, and a digest of how each quasi-identifier becomes coarser."""
     rules = card.privacy.hierarchies
-    pairs = [leaves_of(name, _whole(table, name), rules.get(name)) for name in names]
+    pairs = []
+    for q, name in enumerate(names):
+        known = {
+            one.values[q]
+            for each in before.earlier
+            if each.quasi_identifiers == tuple(names)
+            for one in each.classes
+        }
+        known |= _of_linked(words(name), before)
+        pairs.append(leaves_of(name, _whole(table, name), rules.get(name), sorted(known, key=repr)))
+    ways = tuple(
+        hierarchy_digest(rules.get(name), hierarchy)
+        for name, (_, hierarchy) in zip(names, pairs, strict=True)
+    )
     numbers = None
     if units is not None:
         if units.null_count:
@@ -144,36 +164,24 @@ def _combined(
     sensitive = [
         _codes(_whole(table, name)) for name in sensitive_columns(table.column_names, card)
     ]
-    return combine(
+    found = combine(
         [leaves for leaves, _ in pairs],
         [hierarchy for _, hierarchy in pairs],
         units=numbers,
         sensitive=sensitive,
     )
+    return found, ways
 
 
-def _recode(
-    found: Combinations, asked: Protection, card: Card, least: tuple[int, ...] | None
-) -> Recoding:
-    if least is not None and card.privacy.method not in (None, "full_domain"):
-        raise Incomparable
-    share = (card.privacy.suppression or 0) / 100
-    try:
-        if card.privacy.method == "mondrian":
-            made = mondrian(found, asked)
-        elif card.privacy.method == "local_recoding":
-            made = local_recoding(found, asked)
-        else:
-            made = full_domain(found, asked, share, least)
-    except NotReachable:
-        raise Quarantined(Reason(code="protection_unreachable", limit=asked.k)) from None
-    except (TooManyNodes, OverflowError):
-        raise Quarantined(Reason(code="too_many_levels")) from None
-    lost = int(found.rows[made.suppressed].sum())
-    if lost > share * found.total:
-        limit = round(share * 100)
-        raise Quarantined(Reason(code="suppression_exceeded", count=lost, limit=limit))
-    return made
+def _of_linked(word: str, before: Before) -> set[str | None]:
+    """What linked datasets published of the same quasi-identifier."""
+    return {
+        shown.values[one.exposure.words.index(word)]
+        for one in before.linked
+        if word in one.exposure.words
+        for shown in one.exposure.classes
+        if shown.units
+    }
 
 
 def _coarse(found: Combinations, made: Recoding, q: int) -> pa.Array:

@@ -1,17 +1,19 @@
-"""The exposure register: what every release about people showed, one dataset at a time."""
+"""The exposure register: what every release about people showed, one group of datasets at a time."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from pydantic import ValidationError
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.anonymize.exposure import Exposure
+from services.anonymize.header_lexicon import words
+from services.anonymize.linked import Linked
 from services.anonymize.tables import exposures
 from shared.database import transaction
 from shared.failures import Quarantined
@@ -20,9 +22,11 @@ from shared.messages import Reason
 
 
 class Turn(Protocol):
-    """A dataset's turn: what its other releases showed, and where this one's is written."""
+    """A dataset's turn: what its other releases showed, what linked datasets did, and where this one's
+    is written."""
 
     earlier: tuple[Exposure, ...]
+    linked: tuple[Linked, ...]
 
     async def record(self, exposure: Exposure) -> None:
         """Writes what this release shows, in place of what an earlier try of it would have."""
@@ -35,8 +39,9 @@ class _Turn:
         dataset: DatasetId,
         release: ReleaseId,
         earlier: tuple[Exposure, ...],
+        linked: tuple[Linked, ...],
     ) -> None:
-        self.earlier = earlier
+        self.earlier, self.linked = earlier, linked
         self._connection, self._dataset, self._release = connection, dataset, release
 
     async def record(self, exposure: Exposure) -> None:
@@ -55,21 +60,39 @@ class Register:
         self.engine = engine
 
     @asynccontextmanager
-    async def turn(self, dataset: DatasetId, release: ReleaseId) -> AsyncIterator[Turn]:
-        """Two releases of one dataset never pass each other: the second waits for the first.
+    async def turn(
+        self,
+        dataset: DatasetId,
+        release: ReleaseId,
+        quasi_identifiers: Sequence[str] = (),
+        group: str | None = None,
+    ) -> AsyncIterator[Turn]:
+        """Two releases that are compared never pass each other: the second waits for the first.
 
-        Raises OursAway when the database is away, Quarantined when an entry cannot be read.
+        Those of one dataset, and those of datasets that share a quasi-identifier or a group of the
+        card's. Raises OursAway when the database is away, Quarantined when an entry cannot be read.
         """
+        names = sorted({words(name) for name in quasi_identifiers})
         async with transaction(self.engine, "exposure") as connection:
-            lock = f"ecluse-exposure-{dataset}"
-            await connection.execute(
-                select(func.pg_advisory_xact_lock(func.hashtextextended(lock, 0)))
-            )
-            others = (exposures.c.dataset == dataset) & (exposures.c.release != release)
-            order = select(exposures.c.body).where(others).order_by(exposures.c.at)
-            rows = (await connection.execute(order)).scalars().all()
+            # In one order for all, so that none waits for one that waits for it.
+            for lock in sorted(
+                {f"dataset {dataset}", f"group {group}", *(f"qi {n}" for n in names)}
+            ):
+                key = func.hashtextextended(f"ecluse-exposure {lock}", 0)
+                await connection.execute(select(func.pg_advisory_xact_lock(key)))
+            mine = (exposures.c.dataset == dataset) & (exposures.c.release != release)
+            found = exposures.c.body["words"].has_any(cast(names, ARRAY(Text)))
+            found |= exposures.c.body["linked"].astext == group
+            others = (exposures.c.dataset != dataset) & found
+            order = select(exposures.c.dataset, exposures.c.body).order_by(exposures.c.at)
+            earlier = (await connection.execute(order.where(mine))).all()
+            beside = (await connection.execute(order.where(others))).all()
             try:
-                earlier = tuple(Exposure.model_validate(body) for body in rows)
+                before = tuple(Exposure.model_validate(body) for _, body in earlier)
+                read = [(name, Exposure.model_validate(body)) for name, body in beside]
             except ValidationError:
                 raise Quarantined(Reason(code="exposure_incomparable")) from None
-            yield _Turn(connection, dataset, release, earlier)
+            linked = tuple(
+                Linked(name, one, group is not None and one.linked == group) for name, one in read
+            )
+            yield _Turn(connection, dataset, release, before, linked)

@@ -38,7 +38,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "cost": "Prix de la protection : {left} ligne(s) laissée(s) de côté sur {given} ; perte "
         "d'information de {loss} sur 1.",
         "compared": "Comparée à {count} version(s) antérieure(s) : aucune classe n'en diffère d'une à "
-        "k - 1 unités ; {held} ligne(s) retenue(s) pour cela.",
+        "k - 1 unités, ni par qui est venu ou parti ; {held} ligne(s) retenue(s) pour cela.",
+        "linked": "Comparée aussi aux jeux qui ont les mêmes quasi-identifiants : {names}.",
         "coarse": "- {name} : moins précis dans {share} des lignes publiées.",
         "risk": "Risque d'être retrouvé : au plus {most} pour une personne que l'on sait dans le "
         "tableau ; {mean} en moyenne ; lignes uniques : {uniques}.",
@@ -87,8 +88,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "nothing_sensitive": "No sensitive column is published.",
         "cost": "Price of the protection: {left} row(s) left out of {given}; information loss {loss} "
         "out of 1.",
-        "compared": "Compared with {count} earlier release(s): no class differs by one to k - 1 units; "
-        "{held} row(s) held back for that.",
+        "compared": "Compared with {count} earlier release(s): no class differs by one to k - 1 units, "
+        "nor by who came or left; {held} row(s) held back for that.",
+        "linked": "Compared as well with datasets that have the same quasi-identifiers: {names}.",
         "coarse": "- {name}: less precise in {share} of the published rows.",
         "risk": "Risk of being found: at most {most} for a person known to be in the table; {mean} on "
         "average; unique rows: {uniques}.",
@@ -170,11 +172,6 @@ _NAMES: dict[str, tuple[str, str]] = {
         "sole traders among SIREN numbers",
     ),
     "statistical_secrecy_thresholds": ("seuils du secret statistique", "statistical thresholds"),
-    "people_who_leave_while_others_come": (
-        "personnes qui partent pendant que d'autres arrivent",
-        "people who leave while others come",
-    ),
-    "linked_datasets": ("croisement avec d'autres jeux", "linkage with other datasets"),
 }
 
 
@@ -245,6 +242,8 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
         )
     )
     lines.append(words["compared"].format(count=found.releases_compared, held=cost.rows_held_back))
+    if found.linked_datasets:
+        lines.append(words["linked"].format(names=", ".join(found.linked_datasets)))
     lines += [
         words["coarse"].format(name=name, share=_percent(share, language))
         for name, share in cost.generalised.items()
