@@ -15,7 +15,7 @@ endif
 LOCKS := ingest sql anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults servers unit lint lock reference bench audit clean
+.PHONY: help install demo test test-faults test-browser test-office servers unit lint lock reference bench audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,11 +36,28 @@ demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services,
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: install servers lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q --ignore=tests/debian $(ARGS)
 
 test-faults: install servers ## All crash points and all faults, of which `make test` runs a sample: long
 	@ECLUSE_TEST_WHOLE=1 $(BIN)/python -m pytest -q tests/connected/test_crashes.py tests/connected/test_faults.py \
 		tests/connected/test_instances.py $(ARGS)
+
+# A program from Debian's packages: installed where it is missing and can be, else named.
+define needs
+	@mkdir -p .ecluse
+	@command -v $(1) > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+		&& { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 $(2); } > .ecluse/apt.log 2>&1; } \
+		|| { echo "$(1) is missing and could not be installed: on Debian, apt-get install $(2)" >&2; exit 2; }
+endef
+
+test-browser: install ## The portal's map in a real browser (Debian package chromium, installed when missing)
+	$(call needs,chromium,chromium)
+	@$(BIN)/python -m pytest -q tests/debian/test_browser.py $(ARGS)
+
+test-office: install ## Workbooks in LibreOffice (Debian package libreoffice-calc-nogui, installed when missing)
+	$(call needs,soffice,libreoffice-calc-nogui)
+	@$(BIN)/python -m pytest -q tests/debian/test_office.py $(ARGS)
 
 # The first time servers are built, for minutes: beside linters and the tests that need none.
 servers: install
@@ -48,7 +65,7 @@ servers: install
 	@nice $(BIN)/python -m tests.connected.build_servers > .ecluse/servers.log 2>&1 &
 
 unit: install ## The tests that need no server
-	@$(BIN)/python -m pytest -q --ignore=tests/connected $(ARGS)
+	@$(BIN)/python -m pytest -q --ignore=tests/connected --ignore=tests/debian $(ARGS)
 
 lint: install ## ruff, mypy, import contracts
 	@$(BIN)/ruff check .

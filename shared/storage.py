@@ -62,6 +62,14 @@ class Store:
         size = await asyncio.to_thread(lambda: path.stat().st_size)
         return ObjectRef(bucket=bucket, key=key, bytes=size, sha256=sha256)
 
+    async def put_parts(
+        self, bucket: BucketName, key: str, parts: AsyncIterator[bytes], *, at_once: int = 3
+    ) -> None:
+        """Uploads what comes, `at_once` parts of 5 MiB under way. What `parts` raises calls the
+        upload off: nothing of it is ever visible."""
+        with _ours():
+            await obstore.put_async(self._buckets[bucket], key, parts, max_concurrency=at_once)
+
     async def put_bytes(self, bucket: BucketName, key: str, data: bytes) -> ObjectRef:
         """Writes a small object; one of the same key is replaced."""
         with _ours():

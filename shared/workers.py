@@ -35,6 +35,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 WATCH_SECONDS = 0.1
+LOOKS_A_SEARCH = 5
 START_SECONDS = 120  # imports alone, on a machine that may be starting everything at once
 _PDEATHSIG = 1
 
@@ -103,14 +104,14 @@ class _Worker:
 
     def answer(self, memory: int, deadline: float) -> tuple[str, Any]:
         """Waits for the worker's answer and watches it. Blocks: call it in a thread."""
-        watched = psutil.Process(self.process.pid)
-        spent = _cpu(watched)
+        family = _Family(self.process.pid)
+        spent = family.cpu()
         while not self.pipe.poll(WATCH_SECONDS):
-            with suppress(psutil.Error):
-                if watched.memory_info().rss > memory:
-                    return "killed", Reason(code="resource_limit", detail="memory", limit=memory)
-                if self._bounds and _cpu(watched) - spent > self._bounds.cpu_seconds:
-                    return "killed", Reason(code="resource_limit", detail="CPU time")
+            family.look()
+            if family.memory() > memory:
+                return "killed", Reason(code="resource_limit", detail="memory", limit=memory)
+            if self._bounds and family.cpu() - spent > self._bounds.cpu_seconds:
+                return "killed", Reason(code="resource_limit", detail="CPU time")
             if time.monotonic() > deadline:
                 return "killed", Reason(code="resource_limit", detail="time")
         try:
@@ -120,17 +121,51 @@ class _Worker:
         return answer
 
     def kill(self) -> None:
+        with suppress(psutil.Error):
+            _Family(self.process.pid).kill()
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
-def _cpu(process: psutil.Process) -> float:
-    """Seconds of processor time so far."""
-    with suppress(psutil.Error):
-        times = process.cpu_times()
-        return float(times.user + times.system)
-    return 0.0
+class _Family:
+    """A worker and the programs that it started: a limit is for all of them together."""
+
+    def __init__(self, pid: int | None) -> None:
+        self._worker = psutil.Process(pid)
+        self._members = [self._worker]
+        self._looks = 0
+
+    def look(self) -> None:
+        """Finds who belongs to it, now and then: the whole system's processes are looked through."""
+        if self._looks % LOOKS_A_SEARCH == 0:
+            with suppress(psutil.Error):
+                self._members = [self._worker, *self._worker.children(recursive=True)]
+        self._looks += 1
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far, those of programs that have ended included."""
+        spent = 0.0
+        for one in self._members:
+            with suppress(psutil.Error):
+                times = one.cpu_times()
+                spent += times.user + times.system + times.children_user + times.children_system
+        return spent
+
+    def memory(self) -> int:
+        """Bytes in memory."""
+        held = 0
+        for one in self._members:
+            with suppress(psutil.Error):
+                held += one.memory_info().rss
+        return held
+
+    def kill(self) -> None:
+        """Kills what the worker started; nobody else would wait for it."""
+        with suppress(psutil.Error):
+            for one in self._worker.children(recursive=True):
+                with suppress(psutil.Error):
+                    one.kill()
 
 
 class WorkerPool:

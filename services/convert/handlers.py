@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from services.convert.conversion_report import make_report
 from services.convert.convert_table import convert_table
 from services.convert.row_difference import RowDifference, compare_rows
+from services.convert.upload_along import upload_along
 from services.convert.written_file import WrittenFile
 from shared import keys
 from shared.card import Card
 from shared.event_parts import FileRef, Model, ObjectRef
 from shared.events import CatalogPublished, DatasetAnonymized, DatasetConverted
 from shared.failures import Quarantined
+from shared.formats import file_name
 from shared.ids import Digest
 from shared.manifest import made_once
 from shared.messages import Reason
@@ -78,12 +80,15 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
         out.mkdir()
         await room.store.download(event.table, source)
         updated = event.updated_at.astimezone(UTC).date() if event.updated_at else None
-        made = await room.pool.run(convert_table, source, card, event.release, out, updated)
+        work = room.pool.run(convert_table, source, card, event.release, out, updated)
+        made, uploaded = await upload_along(work, out, _places(event, card), room.store)
         difference = await _difference(event, card, source, room)
 
         async def stage(file: WrittenFile) -> FileRef:
-            key = keys.file(event.dataset, event.release, file.name)
-            ref = await room.store.put("staged", key, file.path, file.sha256)
+            ref = uploaded.get(file.name)
+            if ref is None:
+                key = keys.file(event.dataset, event.release, file.name)
+                ref = await room.store.put("staged", key, file.path, file.sha256)
             return FileRef(
                 **ref.model_dump(),
                 format=file.format,
@@ -106,6 +111,13 @@ async def _make(event: DatasetAnonymized, card: Card, room: Room) -> ConvertMani
             ),
             refused=made.refused,
         )
+
+
+def _places(event: DatasetAnonymized, card: Card) -> dict[str, str]:
+    """The files that may be long → where they go."""
+    forms = (*(card.formats or ()), *(card.optional_formats or ()))
+    names = {file_name(card.dataset, form) for form in forms} | {f"{card.dataset}.zip"}
+    return {name: keys.file(event.dataset, event.release, name) for name in sorted(names)}
 
 
 async def _difference(

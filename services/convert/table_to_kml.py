@@ -38,6 +38,8 @@ class KmlWriter:
         self._sheet = self._open()
         texts = [name for name, kind in table.types.items() if kind == "string"]
         self._name = next((name for name in texts if name.lower() in _NAMES), None)
+        coded = [name for name, kind in table.types.items() if kind in ("string", "integer")]
+        self._id = next((name for name in coded if name.lower() == "id"), None)
         fields = "".join(
             f'<SimpleField type="{_type(table, name, kind)}" name={attribute(name)}/>'
             for name, kind in table.types.items()
@@ -66,7 +68,9 @@ class KmlWriter:
         if self._name:
             name = pl.concat_str(pl.lit("<name>"), escaped(pl.col(self._name)), pl.lit("</name>"))
         placemark = pl.concat_str(
-            pl.lit("<Placemark>"),
+            pl.lit("<Placemark"),
+            self._identifier(),
+            pl.lit(">"),
             name.fill_null(""),
             pl.lit('<ExtendedData><SchemaData schemaUrl="#columns">'),
             *data,
@@ -76,6 +80,18 @@ class KmlWriter:
         )
         drawn = rows.with_columns(kml_shapes(batch.drawn).alias("\x00shape"))
         self._say(drawn.select(placemark).to_series().str.join("").item())
+
+    def _identifier(self) -> pl.Expr:
+        """GDAL takes a column of this name from the element's identifier and hides the one among
+        the data; it writes identifiers of numbers itself, though XML's begin with a letter."""
+        if self._id is None:
+            return pl.lit("")
+        text = escaped(pl.col(self._id).cast(pl.String)).str.replace_all(
+            '"', "&quot;", literal=True
+        )
+        # An attribute's line breaks would be read as spaces.
+        kept = text.str.replace_many(["\t", "\n", "\r"], ["&#9;", "&#10;", "&#13;"])
+        return pl.concat_str(pl.lit(' id="'), kept, pl.lit('"')).fill_null("")
 
     def close(self) -> None:
         self._say("</Document></kml>\n")

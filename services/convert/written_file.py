@@ -30,7 +30,9 @@ class CountingWriter(io.RawIOBase):
         self.path = path
         self.bytes = 0
         self._digest = hashlib.sha256()
-        self._file = path.open("wb")
+        # A file of its own: who reads along the one that was there must not go on with this one.
+        path.unlink(missing_ok=True)
+        self._file = path.open("xb")
         self._abandoned = False
 
     def writable(self) -> bool:

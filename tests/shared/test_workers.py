@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -38,6 +42,14 @@ def greedy() -> int:
     held[::4096] = b"x" * len(held[::4096])
     signal.pause()
     return len(held)
+
+
+def greedy_by_another(mark: Path) -> None:
+    """A program that it starts takes the memory; `mark` gets that program's id."""
+    code = "import signal; held = bytearray(b'x') * (400 * 2**20); signal.pause()"
+    started = subprocess.Popen([sys.executable, "-c", code])
+    mark.write_text(str(started.pid))
+    started.wait()
 
 
 def endless() -> None:
@@ -108,6 +120,29 @@ class TestPool:
         reason = caught.value.reasons[0]
         assert (reason.code, reason.detail) == (code, detail)
         assert await pool.run(double, 1) == 2
+
+    async def test_what_a_worker_starts_counts(self, tmp_path: Path) -> None:
+        """The memory of a program that it started is its own, and the program ends with it."""
+        mark = tmp_path / "mark"
+        pool = WorkerPool(
+            size=1,
+            modules=("tests.shared.test_workers",),
+            jobs=1,
+            memory_bytes=300 * 2**20,
+            seconds=100,
+        )
+        await pool.start()
+        try:
+            with pytest.raises(Quarantined) as caught:
+                await pool.run(greedy_by_another, mark)
+        finally:
+            await pool.stop()
+        assert (caught.value.reasons[0].code, caught.value.reasons[0].detail) == (
+            "resource_limit",
+            "memory",
+        )
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(int(mark.read_text())).wait(20)
 
     async def test_one_death_is_not_the_datas_doing(self, pool: WorkerPool, tmp_path: Path) -> None:
         """A process that died once, of whatever, is replaced and its job done again."""

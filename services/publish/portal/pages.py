@@ -19,11 +19,15 @@ from shared.messages import Language
 from shared.strategy import LICENCES
 
 PREVIEW_BYTES = 4 * 1024 * 1024
+MAP = "map.geojson"
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+# A page with a map has our own scripts, and they ask our own site alone.
+MAP_POLICY = f"{POLICY}; script-src 'self'; connect-src 'self'"
 SECURITY = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -91,9 +95,11 @@ class Pages:
             raise HTTPException(410)
         files = await self._catalogue.files(dataset.dataset)
         current = [one for one in files if one.current]
-        return self._page(
+        layer = next((one for one in current if one.role == "extra" and one.name == MAP), None)
+        page = self._page(
             request,
             "dataset.html",
+            layer=layer,
             dataset=dataset,
             card=dataset.card,
             files=[one for one in current if one.role == "data"],
@@ -103,6 +109,9 @@ class Pages:
             earlier=_earlier(files),
             structured=self._structured(dataset, current),
         )
+        if layer:
+            page.headers["Content-Security-Policy"] = MAP_POLICY
+        return page
 
     async def _preview(self, files: list[File]) -> dict[str, Any] | None:
         """The first rows; None when the store does not answer: the rest of the page stands."""

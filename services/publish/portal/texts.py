@@ -55,6 +55,23 @@ WORDS: dict[str, tuple[str, str]] = {
     "sources": ("Sources", "Sources"),
     "preview": ("Aperçu", "Preview"),
     "first_rows": ("Les {0} premières lignes sur {1}.", "The first {0} of {1} rows."),
+    "map": ("Carte", "Map"),
+    "map_is": (
+        "Tracés simplifiés, sans fond de carte : rien n'est demandé à un autre site. La couche :",
+        "Simplified shapes without a background map: nothing is asked of another site. The layer:",
+    ),
+    "map_needs_script": (
+        "La carte se dessine avec JavaScript. Sans lui, la couche ci-dessous s'ouvre dans un logiciel "
+        "de cartographie, et l'aperçu montre les mêmes données.",
+        "The map is drawn with JavaScript. Without it, the layer below opens in mapping software, and "
+        "the preview shows the same data.",
+    ),
+    "map_failed": (
+        "La carte n'a pas pu être dessinée. Rechargez la page, ou ouvrez la couche ci-dessous.",
+        "The map could not be drawn. Reload the page, or open the layer below.",
+    ),
+    "zoom_in": ("Agrandir", "Zoom in"),
+    "zoom_out": ("Réduire", "Zoom out"),
     "columns": ("Dictionnaire des colonnes", "Column dictionary"),
     "column": ("Colonne", "Column"),
     "type": ("Type", "Type"),

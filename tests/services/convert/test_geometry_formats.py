@@ -226,6 +226,18 @@ def test_kml_is_typed_and_fetches_nothing(tmp_path: Path) -> None:
         assert package.read("doc.kml").decode() == text
 
 
+@pytest.mark.parametrize("name", ["id", "ID"])
+@pytest.mark.parametrize("cells", [["B 1", 'a"<&\n', None], [12, 3, None]])
+def test_a_column_named_id_comes_back_from_kml(
+    tmp_path: Path, name: str, cells: list[object]
+) -> None:
+    """GDAL reads it from the placemarks' identifiers."""
+    convert(located([MIXED[0]] * 3, **{name: cells}), tmp_path, "kml")
+    _, others = read(tmp_path, "kml")
+    wanted = [None if one is None else str(one) for one in cells]
+    assert [row["id"] for row in others.to_pylist()] == wanted
+
+
 def test_pmtiles_holds_every_feature_at_its_last_zoom(tmp_path: Path) -> None:
     """A reader of the format finds tiles, levels, the layer's columns and the attribution."""
     spots = np.random.default_rng(3).uniform([4.8, 45.7], [4.9, 45.8], (300, 2))

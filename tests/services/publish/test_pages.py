@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -131,6 +132,41 @@ def test_the_page_shows_what_lies_beside_and_how_values_lie() -> None:
     assert 'href="/datasets/bancs/README.md"' in page
     assert 'aria-label="De 1 à 3"' in page
     assert page.count("<rect ") == 2
+
+
+@pytest.mark.parametrize("place", ["/datasets/bancs", "/en/datasets/bancs"])
+def test_a_layer_is_a_map(place: str) -> None:
+    """Its scripts are our own and ask our own site alone; without them a statement and a link stand
+    there, and the place for the map is hidden."""
+    layer = file("map.geojson", b"{}", role="extra")
+    client = Memory([dataset()], {file(): CSV, layer: b"{}"}).client()
+    answer = client.get(place)
+    policy = answer.headers["content-security-policy"]
+    for rule in (
+        "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "style-src 'self'",
+    ):
+        assert rule in policy.split("; ")
+    for address in re.findall(
+        r'(?:<script defer src|<link rel="stylesheet" href)="([^"]+)"', answer.text
+    ):
+        assert address.startswith("/static/")
+        assert client.get(address).status_code == 200
+    assert re.search(
+        r'<div id="map"[^>]* hidden [^>]*data-layer="/datasets/bancs/map.geojson"', answer.text
+    )
+    assert re.search(r'<p id="map-said">[^<]+JavaScript', answer.text)
+    assert '<a href="/datasets/bancs/map.geojson">' in answer.text
+
+
+def test_without_a_layer_there_is_no_map() -> None:
+    """No script, and a policy that lets none in."""
+    answer = town().client().get("/datasets/bancs")
+    assert "leaflet" not in answer.text
+    assert 'id="map"' not in answer.text
+    assert "script-src" not in answer.headers["content-security-policy"]
 
 
 def test_a_preview_that_is_away_does_not_break_the_page() -> None:
