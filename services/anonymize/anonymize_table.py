@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
@@ -22,6 +23,7 @@ from services.anonymize.protect_table import (
     sensitive_columns,
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
+from services.anonymize.removals import Removals
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
 from services.anonymize.transforms import transform, written_type
 from services.anonymize.verify_counts import verify_counts
@@ -59,16 +61,17 @@ def anonymize_table(
     out: Path,
     key: bytes | None = None,
     before: Before = NOTHING_BEFORE,
+    removed: Removals | None = None,
 ) -> AnonymizedTable:
     """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
     Rows about people or households are protected first, also beside what releases `before` showed.
-    `key` is that of the pseudonyms. Two runs on the same input give the same bytes. Raises Quarantined
-    for anything else, a defect in a detector included: what could not be looked at does not leave, and
-    `out` is not left behind.
+    `key` is that of the pseudonyms; `removed` are people whose rows are left out. Two runs on the same
+    input give the same bytes. Raises Quarantined for anything else, a defect in a detector included:
+    what could not be looked at does not leave, and `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out, key, before)
+        return _anonymize(table, card, out, key, before, removed)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -100,7 +103,12 @@ class _Plan:
 
 
 def _anonymize(
-    table: Path, card: Card, out: Path, key: bytes | None, before: Before
+    table: Path,
+    card: Card,
+    out: Path,
+    key: bytes | None,
+    before: Before,
+    removed: Removals | None,
 ) -> AnonymizedTable:
     with pq.ParquetFile(table) as source:
         given = source.schema_arrow
@@ -114,10 +122,14 @@ def _anonymize(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
         plan = _Plan(card, schema, rules, key)
+        people = card.subject in PROTECTED and not card.privacy.measures
+        if removed and not (people and card.privacy.unit):
+            # Rows that are not people have none that could be left out.
+            raise Quarantined(Reason(code="removal_without_unit", count=len(removed.digests)))
         if card.privacy.measures:
             return _counted(source, plan, out)
         if card.subject in PROTECTED:
-            return _protected(source, plan, out, before)
+            return _protected(source, plan, out, before, removed)
         rows, findings = _copy(source, plan, out)
     accepted = judge([one for one in findings if not one.chance], card)
     verify_table(table, out, schema, rows, rules)
@@ -201,10 +213,17 @@ def _counted(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
     return _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
 
 
-def _protected(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -> AnonymizedTable:
+def _protected(
+    source: pq.ParquetFile, plan: _Plan, out: Path, before: Before, removed: Removals | None
+) -> AnonymizedTable:
     """The same for rows about people: whole, since a row's protection is the others'."""
     card = plan.card
     whole, owners = _whole(source, plan, card.privacy.unit)
+    gone = 0
+    if removed and owners is not None:
+        stays = pc.invert(removed.of(owners))
+        gone = whole.num_rows - pc.sum(stays, min_count=0).as_py()
+        whole, owners = whole.filter(stays), owners.filter(stays)
     safe = protect_table(whole, owners, card, before)
     _write(safe.table, out)
     asked = asked_of(card, safe.table.column_names)
@@ -214,7 +233,7 @@ def _protected(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before)
+    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before, gone)
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 
