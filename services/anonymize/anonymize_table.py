@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
 from services.anonymize.exposure import Exposure
 from services.anonymize.geometry_cells import check_geometries
+from services.anonymize.look_like_people import check_subject
+from services.anonymize.position_columns import holds_positions
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, protect_counts
 from services.anonymize.protect_table import (
@@ -25,6 +27,7 @@ from services.anonymize.protect_table import (
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
+from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
 from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
@@ -117,6 +120,9 @@ def _anonymize(
         check_types({name: kind for name, (kind, _) in types.items()}, card)
         rules = {name: card.privacy.columns[name] for name in kept}
         _check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
+        _check_carried(source, check_subject({n: kind for n, (kind, _) in types.items()}, card))
+        traders = sole_traders(source, [n for n in kept if rules[n].action == "keep"], BATCH_ROWS)
+        judge(traders, card)
         # Names and types alone: nothing of the source's metadata is carried over.
         schema = pa.schema(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
@@ -131,7 +137,7 @@ def _anonymize(
         if card.subject in PROTECTED:
             return _protected(source, plan, out, before, removed)
         rows, findings = _copy(source, plan, out)
-    accepted = judge([one for one in findings if not one.chance], card)
+    accepted = judge([*traders, *(one for one in findings if not one.chance)], card)
     verify_table(table, out, schema, rows, rules)
     return _result(plan, out, rows, findings, accepted)
 
@@ -194,8 +200,10 @@ def _whole(
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
     judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
+    table = pa.Table.from_batches(batches, schema=plan.schema)
+    _check_positions(table, plan.card)
     owners = pa.chunked_array(units).combine_chunks() if unit else None
-    return pa.Table.from_batches(batches, schema=plan.schema), owners
+    return table, owners
 
 
 def _write(table: pa.Table, out: Path) -> None:
@@ -269,6 +277,24 @@ def _check_places(types: dict[str, ColumnType], rules: dict[str, ColumnRule], ca
             raise Quarantined(
                 Reason(code="rule_type", column=name, detail=detail, expected="geometry")
             )
+
+
+def _check_positions(table: pa.Table, card: Card) -> None:
+    """Raises Quarantined for a place that no class of people shares: where somebody lives is who."""
+    if card.subject not in PROTECTED or card.privacy.measures:
+        return
+    for name in table.column_names:
+        shared = name in card.privacy.quasi_identifiers
+        if not shared and holds_positions(name, table.column(name)):
+            raise Quarantined(Reason(code="position_kept", column=name))
+
+
+def _check_carried(source: pq.ParquetFile, names: Sequence[str]) -> None:
+    """Raises Quarantined for an identifier that comes back: its rows are one person's day."""
+    for name in names:
+        cells = source.read([name]).column(name).drop_null()
+        if pc.count_distinct(cells).as_py() < len(cells):
+            raise Quarantined(Reason(code="stable_identifier", column=name))
 
 
 def column_type(field: pa.Field) -> tuple[ColumnType, pa.DataType]:
