@@ -231,6 +231,23 @@ def withdraw(release: str, reason: Why = None, as_json: AsJson = False) -> None:
     _decide(release, "withdrawn", reason, as_json)
 
 
+@app.command()
+def remove(dataset: str, as_json: AsJson = False) -> None:
+    """Leave people who ask for it out of all later releases; their identifiers on standard input."""
+    from services.anonymize.removals import add_removals  # noqa: PLC0415 - heavy to import
+    from shared.storage import open_store  # noqa: PLC0415 - heavy to import
+
+    units = [line for line in (line.strip() for line in sys.stdin) if line]
+    chosen = settings()
+    wanted = add_removals(open_store(chosen, "operator"), chosen, dataset, units)
+    count = _await(wanted, as_json)
+    # A new card is a new release, made from the kept source, that replaces what is public.
+    text = (
+        f"{dataset}: {count} people on the list; write `removals: {count}` into the card's privacy"
+    )
+    _show({"dataset": dataset, "removals": count}, as_json, text)
+
+
 Scope = Annotated[str, typer.Argument(help="A dataset, a domain, or all.")]
 
 

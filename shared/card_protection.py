@@ -134,6 +134,9 @@ class Protected(_Part):
     linked: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = Field(
         default=None, description="group of datasets of the same people, tested together"
     )
+    removals: int | None = Field(
+        default=None, ge=1, description="people removed on request that the list must have at least"
+    )
     measures: dict[str, Measure] = Field(
         default={}, description="of a table of counts: its columns of counts"
     )

@@ -72,3 +72,8 @@ def version(dataset: DatasetId, address: Digest) -> str:
 def part(dataset: DatasetId, name: str) -> str:
     """`raw`: the last good table of one of several sources."""
     return f"{dataset}/parts/{name}.parquet"
+
+
+def removal(dataset: DatasetId, digest: str) -> str:
+    """`raw`: someone who asked to be removed, by keyed digest."""
+    return f"{dataset}/removals/{digest}"

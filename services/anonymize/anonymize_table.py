@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
 from services.anonymize.exposure import Exposure
 from services.anonymize.geometry_cells import check_geometries
+from services.anonymize.look_like_people import check_subject
+from services.anonymize.position_columns import holds_positions
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, protect_counts
 from services.anonymize.protect_table import (
@@ -22,7 +25,9 @@ from services.anonymize.protect_table import (
     sensitive_columns,
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
+from services.anonymize.removals import Removals
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
+from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
 from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
@@ -59,16 +64,17 @@ def anonymize_table(
     out: Path,
     key: bytes | None = None,
     before: Before = NOTHING_BEFORE,
+    removed: Removals | None = None,
 ) -> AnonymizedTable:
     """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
     Rows about people or households are protected first, also beside what releases `before` showed.
-    `key` is that of the pseudonyms. Two runs on the same input give the same bytes. Raises Quarantined
-    for anything else, a defect in a detector included: what could not be looked at does not leave, and
-    `out` is not left behind.
+    `key` is that of the pseudonyms; `removed` are people whose rows are left out. Two runs on the same
+    input give the same bytes. Raises Quarantined for anything else, a defect in a detector included:
+    what could not be looked at does not leave, and `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out, key, before)
+        return _anonymize(table, card, out, key, before, removed)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -100,7 +106,12 @@ class _Plan:
 
 
 def _anonymize(
-    table: Path, card: Card, out: Path, key: bytes | None, before: Before
+    table: Path,
+    card: Card,
+    out: Path,
+    key: bytes | None,
+    before: Before,
+    removed: Removals | None,
 ) -> AnonymizedTable:
     with pq.ParquetFile(table) as source:
         given = source.schema_arrow
@@ -109,17 +120,24 @@ def _anonymize(
         check_types({name: kind for name, (kind, _) in types.items()}, card)
         rules = {name: card.privacy.columns[name] for name in kept}
         _check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
+        _check_carried(source, check_subject({n: kind for n, (kind, _) in types.items()}, card))
+        traders = sole_traders(source, [n for n in kept if rules[n].action == "keep"], BATCH_ROWS)
+        judge(traders, card)
         # Names and types alone: nothing of the source's metadata is carried over.
         schema = pa.schema(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
         plan = _Plan(card, schema, rules, key)
+        people = card.subject in PROTECTED and not card.privacy.measures
+        if removed and not (people and card.privacy.unit):
+            # Rows that are not people have none that could be left out.
+            raise Quarantined(Reason(code="removal_without_unit", count=len(removed.digests)))
         if card.privacy.measures:
             return _counted(source, plan, out)
         if card.subject in PROTECTED:
-            return _protected(source, plan, out, before)
+            return _protected(source, plan, out, before, removed)
         rows, findings = _copy(source, plan, out)
-    accepted = judge([one for one in findings if not one.chance], card)
+    accepted = judge([*traders, *(one for one in findings if not one.chance)], card)
     verify_table(table, out, schema, rows, rules)
     return _result(plan, out, rows, findings, accepted)
 
@@ -182,8 +200,10 @@ def _whole(
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
     judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
+    table = pa.Table.from_batches(batches, schema=plan.schema)
+    _check_positions(table, plan.card)
     owners = pa.chunked_array(units).combine_chunks() if unit else None
-    return pa.Table.from_batches(batches, schema=plan.schema), owners
+    return table, owners
 
 
 def _write(table: pa.Table, out: Path) -> None:
@@ -201,10 +221,17 @@ def _counted(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
     return _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
 
 
-def _protected(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -> AnonymizedTable:
+def _protected(
+    source: pq.ParquetFile, plan: _Plan, out: Path, before: Before, removed: Removals | None
+) -> AnonymizedTable:
     """The same for rows about people: whole, since a row's protection is the others'."""
     card = plan.card
     whole, owners = _whole(source, plan, card.privacy.unit)
+    gone = 0
+    if removed and owners is not None:
+        stays = pc.invert(removed.of(owners))
+        gone = whole.num_rows - pc.sum(stays, min_count=0).as_py()
+        whole, owners = whole.filter(stays), owners.filter(stays)
     safe = protect_table(whole, owners, card, before)
     _write(safe.table, out)
     asked = asked_of(card, safe.table.column_names)
@@ -214,7 +241,7 @@ def _protected(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before)
+    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before, gone)
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 
@@ -250,6 +277,24 @@ def _check_places(types: dict[str, ColumnType], rules: dict[str, ColumnRule], ca
             raise Quarantined(
                 Reason(code="rule_type", column=name, detail=detail, expected="geometry")
             )
+
+
+def _check_positions(table: pa.Table, card: Card) -> None:
+    """Raises Quarantined for a place that no class of people shares: where somebody lives is who."""
+    if card.subject not in PROTECTED or card.privacy.measures:
+        return
+    for name in table.column_names:
+        shared = name in card.privacy.quasi_identifiers
+        if not shared and holds_positions(name, table.column(name)):
+            raise Quarantined(Reason(code="position_kept", column=name))
+
+
+def _check_carried(source: pq.ParquetFile, names: Sequence[str]) -> None:
+    """Raises Quarantined for an identifier that comes back: its rows are one person's day."""
+    for name in names:
+        cells = source.read([name]).column(name).drop_null()
+        if pc.count_distinct(cells).as_py() < len(cells):
+            raise Quarantined(Reason(code="stable_identifier", column=name))
 
 
 def column_type(field: pa.Field) -> tuple[ColumnType, pa.DataType]:

@@ -13,6 +13,7 @@ from services.anonymize.protect_table import PROTECTED
 from services.anonymize.pseudonym_key import pseudonym_key
 from services.anonymize.recode_beside import Before
 from services.anonymize.register import Register, Turn
+from services.anonymize.removals import read_removals
 from services.anonymize.report_html import report_html
 from shared import keys
 from shared.card import Card
@@ -85,7 +86,9 @@ async def _anonymized(
         await room.store.download(event.table, source)
         key = pseudonym_key(room.settings, event.dataset, event.release)
         before = Before(turn.earlier, turn.linked) if turn else Before()
-        made = await room.pool.run(anonymize_table, source, card, out, key, before)
+        removed = await read_removals(room.store, room.settings, card)
+        work = (source, card, out, key, before, removed)
+        made = await room.pool.run(anonymize_table, *work)
         # The transaction ends before the manifest is written: what is not recorded is never shown.
         if turn and made.exposure:
             await turn.record(made.exposure)

@@ -52,7 +52,7 @@ LAW = (
 # What this version does not look for: the policy, signed by a person, answers for it alone.
 NOT_CHECKED = (
     "names_without_context",
-    "sole_traders",
+    "sole_traders_without_their_columns",
     "statistical_secrecy_thresholds",
 )
 
@@ -121,6 +121,7 @@ class Cost(_Part):
     rows_given: int
     rows_left_out: int
     rows_held_back: int
+    rows_removed: int = 0
     loss: float
     generalised: dict[str, float]
 
@@ -282,6 +283,7 @@ def protection_report(
     safe: ProtectedTable,
     rows_given: int,
     before: Before,
+    removed: int = 0,
 ) -> Protection:
     """What was asked of the protection, and what was counted in the written file."""
     inference = bool(sensitive) and (asked.l > 1 or asked.t < 1)
@@ -327,6 +329,7 @@ def protection_report(
             rows_given=rows_given,
             rows_left_out=safe.suppressed,
             rows_held_back=safe.held_back,
+            rows_removed=removed,
             loss=safe.loss,
             generalised=safe.generalised,
         ),

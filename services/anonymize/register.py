@@ -75,9 +75,8 @@ class Register:
         names = sorted({words(name) for name in quasi_identifiers})
         async with transaction(self.engine, "exposure") as connection:
             # In one order for all, so that none waits for one that waits for it.
-            for lock in sorted(
-                {f"dataset {dataset}", f"group {group}", *(f"qi {n}" for n in names)}
-            ):
+            locks = {f"dataset {dataset}", *(f"quasi-identifier {name}" for name in names)}
+            for lock in sorted(locks | ({f"group {group}"} if group else set())):
                 key = func.hashtextextended(f"ecluse-exposure {lock}", 0)
                 await connection.execute(select(func.pg_advisory_xact_lock(key)))
             mine = (exposures.c.dataset == dataset) & (exposures.c.release != release)

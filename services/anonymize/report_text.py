@@ -167,9 +167,10 @@ _NAMES: dict[str, tuple[str, str]] = {
         "noms rares ou sans mot qui les annonce",
         "names that are rare or that no word announces",
     ),
-    "sole_traders": (
-        "entreprises individuelles parmi les SIREN",
-        "sole traders among SIREN numbers",
+    "sole_trader": ("entreprises individuelles", "sole traders"),
+    "sole_traders_without_their_columns": (
+        "entreprises individuelles parmi des SIREN sans catégorie juridique ni statut de diffusion",
+        "sole traders among SIREN numbers without legal category or status of diffusion",
     ),
     "statistical_secrecy_thresholds": ("seuils du secret statistique", "statistical thresholds"),
 }

@@ -118,3 +118,27 @@ async def test_a_database_that_is_away_is_waited_for() -> None:
         async with away.turn("bancs", ONE):
             pass
     await away.engine.dispose()
+
+
+async def test_datasets_that_share_a_quasi_identifier_take_turns(register: Register) -> None:
+    """One waits for the other and then sees what it showed, whether in the same group or not; a
+    dataset that shares nothing does neither."""
+    entry = shown(12).model_copy(update={"words": ("age",), "linked": "familles"})
+    order: list[str] = []
+
+    async def second() -> None:
+        async with register.turn("ecoles", TWO, ("Age",)) as turn:
+            order.append("second")
+            assert [(one.dataset, one.same_people) for one in turn.linked] == [("bancs", False)]
+
+    async with register.turn("bancs", ONE, ("age",), "familles") as turn:
+        assert turn.linked == ()
+        waiting = asyncio.create_task(second())
+        async with register.turn("arbres", ONE, ("commune",)) as other:
+            assert other.linked == ()
+        await turn.record(entry)
+        order.append("first")
+    await waiting
+    assert order == ["first", "second"]
+    async with register.turn("creches", ONE, ("commune",), "familles") as turn:
+        assert [(one.dataset, one.same_people) for one in turn.linked] == [("bancs", True)]

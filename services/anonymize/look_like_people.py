@@ -1,0 +1,67 @@
+"""Whether rows look like people although the card says that they are not (`subject: none`).
+
+By headers: two things that are said of persons, and no number that says how many; an identifier of
+who, or of what somebody rides or carries, that comes back from one moment to the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from services.anonymize.header_lexicon import words
+from shared.card import Card
+from shared.card_parts import ColumnType
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+_OF_PERSONS = {
+    "age": r"ages?|tranche_(?:d_)?age|annee_(?:de_)?naissance|birth_?year|year_of_birth",
+    "sex": r"sexe|genre|gender|sex|civilite",
+    "family": r"situation_(?:familiale|matrimoniale|maritale)|statut_marital|marital_status"
+    r"|nb_enfants|nombre_(?:d_)?enfants|enfants_a_charge",
+    "work": r"profession|csp|pcs|categorie_socio\w*|occupation|metier|diplome|niveau_(?:d_)?etudes?",
+    "origin": r"nationalite|nationality|pays_(?:de_)?naissance|lieu_(?:de_)?naissance",
+    "home": r"(?:commune|adresse|code_postal|quartier|iris)_(?:de_)?(?:residence|domicile)",
+    "income": r"revenus?|quotient_familial|salaire|income|salary|allocations?|aide_sociale",
+}
+_SAID = {what: re.compile(rf"(?:^|_)(?:{said})(?:_|$)") for what, said in _OF_PERSONS.items()}
+_WHO = re.compile(
+    r"(?:^|_)(?:allocataire|beneficiaire|patient|eleve|abonne|demandeur|electeur|salarie|locataire"
+    r"|administre|assure)s?(?:_|$)"
+)
+_IDENTIFIER = re.compile(
+    r"(?:^|_)(?:id|num|numero|no|code|ref|reference|identifiant|matricule)(?:_|$)"
+)
+_CARRIED = re.compile(
+    r"(?:^|_)(?:velo|bike|bicycle|trottinette|scooter|vehicule|vehicle|device|appareil|badge|carte"
+    r"|card|cookie|session|telephone|terminal)(?:_|$)"
+)
+_HOW_MANY = re.compile(
+    r"(?:^|_)(?:nb(?!_enfants)|nbre|nombre(?!_(?:d_)?enfants)|effectifs?|population|pop|count|total"
+    r"|totaux|taux|part|pourcentage|moyenne|mediane|indice)(?:_|$)"
+)
+
+
+def check_subject(types: Mapping[str, ColumnType], card: Card) -> tuple[str, ...]:
+    """The columns to look into: identifiers of what people ride or carry, in a table of moments.
+
+    `types` are the published columns'. Raises Quarantined(`subject_contradicted`).
+    """
+    if card.subject != "none" or card.privacy.measures:
+        return ()
+    rules = card.privacy.columns
+    open_ = {name: words(name) for name in types if rules[name].basis is None}
+    numbers = [text for name, text in open_.items() if types[name] in ("integer", "number")]
+    counted = any(_HOW_MANY.search(text) for text in numbers)
+    said = {what for what, form in _SAID.items() for text in open_.values() if form.search(text)}
+    who = [n for n, text in open_.items() if _WHO.search(text) and _IDENTIFIER.search(text)]
+    if (len(said) >= 2 and not counted) or who:
+        columns = who or [
+            n for n, text in open_.items() if any(f.search(text) for f in _SAID.values())
+        ]
+        raise Quarantined(Reason(code="subject_contradicted", detail=", ".join(columns)))
+    moments = any(kind in ("datetime", "time") for kind in types.values())
+    carried = [n for n, t in open_.items() if _CARRIED.search(t) and _IDENTIFIER.search(t)]
+    # A pseudonym is stable as well, unless its column says on what basis.
+    return tuple(n for n in carried if moments and rules[n].action in ("keep", "pseudonymize"))
