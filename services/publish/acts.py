@@ -5,7 +5,7 @@ Each act is one transaction with its audit row. What it gives rise to is sent fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
 from services.publish.consider import approve, write_decision
+from services.publish.portals.promises import Portals, promise, public_now, take_back
 from services.publish.records import (
     card_row,
     catalog_entry,
@@ -48,6 +49,7 @@ class Acts:
 
     database: Database
     trusted: Trusted
+    portals: Portals = field(default_factory=dict)
 
     async def declare(self, who: Identity, card: Card) -> dict[str, Any]:
         """Puts a card in force. Changes of shaping fields run the latest change again."""
@@ -107,6 +109,10 @@ class Acts:
         ).one()
         await self.database.emit(connection, catalog_entry(row))
         await write_audit(connection, who.name, act, card.dataset, f"revision {row.revision}")
+        public = await public_now(connection, card.dataset)
+        if public is not None and before is not None and before.shaping == shaping:
+            # What is not written inside a file goes to the portals at once.
+            await promise(connection, self.portals, card, public)
         # Without a signature the data would only be stopped; the signature will run them.
         shapes = act == "sign" or before is None or before.shaping != shaping
         await self._run_what_waits(connection, row, always=shapes and card.signature is not None)
@@ -215,6 +221,8 @@ class Acts:
         )
         if public.release != row.release:
             return
+        card = read_card(await self._declared(connection, row.dataset))
+        await take_back(connection, self.portals, card, row)
         now = (await connection.execute(select(func.now()))).scalar_one()
         await connection.execute(
             update(t.datasets)

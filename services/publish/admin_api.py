@@ -24,6 +24,8 @@ from starlette.routing import Route
 
 from services.publish import views
 from services.publish.acts import Acts, Refused
+from services.publish.portals.check_ways import check_ways
+from services.publish.portals.standing import copies_of
 from services.publish.records import card_row
 from shared.card_file import BadCard, check_card
 from shared.card_parts import Signature
@@ -31,6 +33,7 @@ from shared.database import Database
 from shared.failures import OursAway
 from shared.identity import Identities, Identity
 from shared.messages import Reason
+from shared.settings import Settings
 from shared.strategy import Strategy
 
 MOST_BYTES = 1024 * 1024
@@ -41,10 +44,16 @@ class AdminApi:
     """The routes. Every answer is JSON; every refusal says why and what to do."""
 
     def __init__(
-        self, database: Database, acts: Acts, identities: Identities, strategy: Strategy
+        self,
+        database: Database,
+        acts: Acts,
+        identities: Identities,
+        strategy: Strategy,
+        settings: Settings,
     ) -> None:
         self._database, self._acts = database, acts
         self._identities, self._strategy = identities, strategy
+        self._settings = settings
 
     def routes(self) -> list[Route]:
         told: list[tuple[str, str, Answer]] = [
@@ -110,6 +119,7 @@ class AdminApi:
                 "paused": card.paused if card else False,
                 "changes": changes,
                 "publications": await views.publications(connection, dataset, None),
+                "portals": await copies_of(connection, dataset),
             }
 
     async def _publications(self, request: Request, _who: Identity) -> Any:
@@ -131,6 +141,7 @@ class AdminApi:
     async def _declare(self, request: Request, who: Identity) -> Any:
         try:
             card = check_card(await _body(request), self._strategy)
+            check_ways(card, self._settings)
         except BadCard as bad:
             raise Refused(
                 422,

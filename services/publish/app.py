@@ -11,6 +11,8 @@ from services.publish.admin_api import AdminApi
 from services.publish.clock import run_clock
 from services.publish.deliveries import DeliveryWorker
 from services.publish.own_portal import OwnPortal
+from services.publish.portals.registry import open_portals
+from services.publish.portals.worker import PortalWorker
 from services.publish.tables import BOXES
 from services.publish.verify_files import stranger
 from shared.app import Service
@@ -24,6 +26,7 @@ from shared.events import (
     DatasetConfirmed,
     DatasetConverted,
     DatasetDecided,
+    DatasetDelivered,
     DatasetPublished,
     LedgerRow,
     NewsPosted,
@@ -36,7 +39,14 @@ from shared.storage import open_store
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMA = "publish"
-WRITES = (DatasetChanged, DatasetDecided, DatasetPublished, CatalogDataset, CatalogPublished)
+WRITES = (
+    DatasetChanged,
+    DatasetDecided,
+    DatasetPublished,
+    DatasetDelivered,
+    CatalogDataset,
+    CatalogPublished,
+)
 LEDGER_BATCH = 200
 DELIVERY_WORKERS = 2
 
@@ -79,11 +89,30 @@ def make_service(settings: Settings) -> Service:
         settings.lease_seconds,
         min(settings.clock_seconds, 0.25),
     )
+    connectors = open_portals(settings, store.checked)
+    workers = [
+        PortalWorker(
+            database,
+            name,
+            portal,
+            connectors[name],
+            settings,
+            http,
+            min(settings.clock_seconds, 0.25),
+        )
+        for name, portal in settings.portals.items()
+    ]
+
+    async def close_portals() -> None:
+        for connector in connectors.values():
+            await connector.close()
+
     api = AdminApi(
         database,
-        Acts(database, load_trusted(settings.trusted_keys_file)),
+        Acts(database, load_trusted(settings.trusted_keys_file), settings.portals),
         load_identities(settings.identities_file),
         load_strategy(settings.strategy_file),
+        settings,
     )
 
     async def migrated() -> bool:
@@ -101,11 +130,16 @@ def make_service(settings: Settings) -> Service:
         settings=settings,
         port=settings.publish_port,
         flow=flow,
-        starts=((nothing, database.engine.dispose), (nothing, http.aclose)),
+        starts=(
+            (nothing, database.engine.dispose),
+            (nothing, http.aclose),
+            (nothing, close_portals),
+        ),
         tasks=(
             lambda: database.relay(flow),
-            lambda: run_clock(database, settings.clock_seconds),
+            lambda: run_clock(database, settings.clock_seconds, settings.portals),
             *([worker.run] * DELIVERY_WORKERS),
+            *(one.run for one in workers for _ in range(one.portal.at_once)),
         ),
         checks={"database": database.alive, "schema": migrated, "store": store_alive},
         routes=api.routes(),

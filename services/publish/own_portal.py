@@ -13,12 +13,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
+from services.publish.portals.promises import promise
 from services.publish.records import (
+    card_row,
     end_change,
     end_overtaken,
     lock_dataset,
     may_go_out,
     put_back,
+    read_card,
 )
 from services.publish.verify_files import verify_files
 from shared import keys, metrics
@@ -165,6 +168,9 @@ class OwnPortal:
             )
             await self._say(connection, publication, public, data, first=earlier == 1)
             await end_change(self.database, connection, publication, "published")
+            if card := await card_row(connection, publication.dataset):
+                # The change has its end: no other portal holds it back.
+                await promise(connection, self.settings.portals, read_card(card), publication)
             place = publication.generation, publication.number
             await end_overtaken(self.database, connection, publication.dataset, *place)
         age = (public.published_at - publication.occurred_at).total_seconds()

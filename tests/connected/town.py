@@ -103,6 +103,11 @@ class Town:
         for name in names or SERVICES:
             await self._ready(name)
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The services that run."""
+        return tuple(self._running)
+
     async def stop(self, *names: str) -> None:
         """Stops services in order; all of them without names."""
         chosen = [self._running.pop(name) for name in names or list(self._running)]
@@ -288,7 +293,7 @@ class Town:
     def _idle(self) -> bool:
         return self.rows(
             "select (select count(*) from publish.outbox) + (select count(*) from notify.outbox)"
-            " + (select count(*) from publish.deliveries where state = 'pending')"
+            " + (select count(*) from publish.deliveries where state = 'pending' and portal = 'own')"
         ) == [(0,)]
 
     def groups(self) -> dict[str, str]:
