@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ecluse.client import CallFailed, Client
+from ecluse.portal_commands import add_portal_commands
 from ecluse.print_status import print_dataset, print_inventory
 from shared.card import Card
 from shared.card_file import BadCard, find_strategy, load_card, load_strategy
@@ -205,8 +206,8 @@ def sign(card: Path, as_json: AsJson = False) -> None:
     _show(result, as_json, f"{loaded.dataset}: policy in force, signed by {who}")
 
 
-def _decide(release: str, verdict: str, reason: str | None, as_json: bool) -> None:
-    body = {"verdict": verdict, "reason": reason}
+def _decide(release: str, verdict: str, reason: str | None, as_json: bool, **more: object) -> None:
+    body = {"verdict": verdict, "reason": reason, **more}
     result = _call(
         lambda client: client.post(f"/releases/{quote(release, safe='')}/decision", body), as_json
     )
@@ -226,11 +227,23 @@ def refuse(release: str, reason: Why = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def withdraw(release: str, reason: Why = None, as_json: AsJson = False) -> None:
+def withdraw(
+    release: str,
+    reason: Why = None,
+    personal_data: Annotated[
+        bool, typer.Option("--personal-data", help="It shows personal data: opens a breach sheet.")
+    ] = False,
+    put_back: Annotated[
+        bool, typer.Option("--put-back", help="Publish the release of before again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Take a release off the portal, whatever state it is in; say why."""
-    _decide(release, "withdrawn", reason, as_json)
+    motive = "personal_data" if personal_data else None
+    _decide(release, "withdrawn", reason, as_json, motive=motive, put_back=put_back)
 
 
+add_portal_commands(app, _call, _show)
 Scope = Annotated[str, typer.Argument(help="A dataset, a domain, or all.")]
 
 

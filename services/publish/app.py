@@ -11,6 +11,7 @@ from services.publish.admin_api import AdminApi
 from services.publish.clock import run_clock
 from services.publish.deliveries import DeliveryWorker
 from services.publish.own_portal import OwnPortal
+from services.publish.portals.checker import Checker
 from services.publish.portals.registry import open_portals
 from services.publish.portals.worker import PortalWorker
 from services.publish.tables import BOXES
@@ -113,6 +114,7 @@ def make_service(settings: Settings) -> Service:
         load_identities(settings.identities_file),
         load_strategy(settings.strategy_file),
         settings,
+        Checker(database, connectors, settings, http),
     )
 
     async def migrated() -> bool:

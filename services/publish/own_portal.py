@@ -104,17 +104,22 @@ class OwnPortal:
     async def _flip(self, publication: Row[Any]) -> bool:
         """Makes the release the public one, in one instant; False if it may not go out any more."""
         async with self.database.transaction("flip") as connection:
-            await lock_dataset(connection, publication.dataset)
+            public = await lock_dataset(connection, publication.dataset)
             if not await may_go_out(connection, publication.publication):
                 return False
+            place = max(
+                (publication.generation, publication.number),
+                (public.generation or 0, -1 if public.number is None else public.number),
+            )
             await connection.execute(
                 update(t.datasets)
                 .where(t.datasets.c.dataset == publication.dataset)
                 .values(
                     publication=publication.publication,
                     release=publication.release,
-                    generation=publication.generation,
-                    number=publication.number,
+                    # A release of before that is put back leaves the dataset's place where it was.
+                    generation=place[0],
+                    number=place[1],
                     revision=publication.revision,
                     published_at=func.now(),
                     modified_at=publication.occurred_at,

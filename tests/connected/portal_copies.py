@@ -68,6 +68,13 @@ async def at_rest(town: Town, state: str = "arrived", dataset: str = "bancs") ->
     )
 
 
+def stands(state: str, code: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a delivery is at this state for this reason."""
+    return lambda one: any(
+        (each["state"], each["code"]) == (state, code) for each in one["deliveries"]
+    )
+
+
 def tried_again(town: Town) -> None:
     """What was put off is due now: tests do not wait ten seconds."""
     town.rows("update publish.portal_circuits set open_until = null returning portal")

@@ -15,6 +15,7 @@ from tests.connected.portal_copies import (
     at_rest,
     copy,
     promised,
+    stands,
     tried_again,
     until,
     with_portal,
@@ -163,11 +164,6 @@ async def test_a_portal_that_fails(place: Place) -> None:
     change = await town.send(A)
     await town.quiet()
     assert (await town.change(change))["end"] == "published"
-
-    def stands(state: str, code: str) -> Any:
-        return lambda one: any(
-            (each["state"], each["code"]) == (state, code) for each in one["deliveries"]
-        )
 
     await until(town, stands("pending", "portal_away"), "away is not told")
     proxy.up()

@@ -68,7 +68,8 @@ class Seen:
     """What a portal holds of a dataset, in the words of a `Description`.
 
     `addresses` are where the portal sends a stranger for each file; `others` the ids of resources
-    that are not ours; `hidden` that strangers do not see it.
+    that are not ours; `hidden` that strangers do not see it; `raw` the portal's own answer, for the
+    connector that gave it.
     """
 
     ids: Ids
@@ -77,6 +78,7 @@ class Seen:
     addresses: dict[str, str]
     others: tuple[str, ...] = ()
     hidden: bool = False
+    raw: Fields = field(default_factory=dict)
 
 
 Remember = Callable[[str, str], Awaitable[None]]

@@ -28,11 +28,17 @@ def pushed_to(card: Card) -> list[str]:
 
 
 async def promise(
-    connection: AsyncConnection, portals: Portals, card: Card, publication: Any
+    connection: AsyncConnection,
+    portals: Portals,
+    card: Card,
+    publication: Any,
+    *,
+    only: bool = False,
 ) -> list[str]:
     """Deliveries of what is public now to every portal of the card; the names.
 
-    A portal that had the dataset and is promised it no more gives it back.
+    A portal that had the dataset and is promised it no more gives it back, unless `only` these
+    portals are meant.
     """
     promised = [name for name in pushed_to(card) if name in portals]
     await _deliver(connection, publication, promised, "publish")
@@ -57,10 +63,9 @@ async def promise(
                 where=p.arrivals.c.state.not_in(("arrived",)),
             )
         )
-    there = await _there(connection, publication.dataset)
-    await _deliver(
-        connection, publication, [one for one in there if one not in promised], "withdraw"
-    )
+    there = [] if only else await _there(connection, publication.dataset)
+    left = [one for one in there if one not in promised and one in portals]
+    await _deliver(connection, publication, left, "withdraw")
     return promised
 
 
@@ -142,3 +147,25 @@ async def look_again(connection: AsyncConnection, portals: Portals) -> None:
                 )
                 .values(state="pending", next_try=func.now(), attempts=0)
             )
+
+
+async def back_fill(
+    connection: AsyncConnection, portals: Portals, portal: str, dataset: str | None
+) -> list[str]:
+    """Deliveries of all that is public now and promised to a portal (or of one dataset); the datasets.
+
+    For a portal that is new in cards, or was rebuilt empty. `at_once` of the settings is its throttle.
+    """
+    c = t.cards.c
+    chosen = select(t.cards).order_by(c.dataset)
+    if dataset:
+        chosen = chosen.where(c.dataset == dataset)
+    done = []
+    for row in (await connection.execute(chosen)).all():
+        card = Card.model_validate(row.body)
+        publication = await public_now(connection, row.dataset)
+        if publication is None or portal not in pushed_to(card):
+            continue
+        await promise(connection, {portal: portals[portal]}, card, publication, only=True)
+        done.append(row.dataset)
+    return done

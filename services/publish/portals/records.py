@@ -15,8 +15,8 @@ from services.publish.portals import tables as p
 from services.publish.portals.claims import Claim
 from services.publish.portals.compare import Difference
 from services.publish.portals.connector import Fields, Ids, Seen, Wanted
-from services.publish.portals.fetch_file import FileCheck
 from services.publish.portals.promises import public_now, pushed_to
+from services.publish.portals.proof import Proof
 from services.publish.portals.wanted import make_wanted
 from services.publish.records import card_row, read_card
 from shared.database import Database
@@ -39,15 +39,6 @@ class Target:
     left: Fields | None
 
 
-@dataclass(frozen=True)
-class Proof:
-    """What a stranger found; without `reasons` it has arrived."""
-
-    files: tuple[FileCheck, ...]
-    differences: tuple[Difference, ...]
-    reasons: tuple[Reason, ...]
-
-
 async def target(connection: AsyncConnection, held: Claim, public_url: str) -> Target | None:
     """What the portal should hold of the dataset; None if nothing."""
     row = await card_row(connection, held.dataset)
@@ -57,28 +48,35 @@ async def target(connection: AsyncConnection, held: Claim, public_url: str) -> T
     card = read_card(row)
     if held.portal not in pushed_to(card):
         return None
-    copy = (
-        await connection.execute(
-            select(p.portal_copies.c.left_there).where(
-                p.portal_copies.c.dataset == held.dataset, p.portal_copies.c.portal == held.portal
-            )
-        )
-    ).one_or_none()
     return Target(
         publication=publication.publication,
         generation=publication.generation,
         number=publication.number,
         paused=row.paused,
         wanted=make_wanted(card, publication, public_url),
-        left=copy.left_there if copy else None,
+        left=await left_of(connection, held.dataset, held.portal),
     )
 
 
+async def left_of(connection: AsyncConnection, dataset: str, portal: str) -> Fields | None:
+    """How the portal's copy was left the last time; None if it was not there."""
+    c = p.portal_copies.c
+    found: Fields | None = await connection.scalar(
+        select(c.left_there).where(c.dataset == dataset, c.portal == portal)
+    )
+    return found
+
+
 async def known_ids(connection: AsyncConnection, held: Claim) -> Ids:
+    """The portal's ids of what is held."""
+    return await ids_of(connection, held.dataset, held.portal)
+
+
+async def ids_of(connection: AsyncConnection, dataset: str, portal: str) -> Ids:
     """The portal's ids of the dataset and its distributions, as far as they are known."""
     c = p.portal_ids.c
     rows = await connection.execute(
-        select(c.ours, c.theirs).where(c.dataset == held.dataset, c.portal == held.portal)
+        select(c.ours, c.theirs).where(c.dataset == dataset, c.portal == portal)
     )
     found = {row.ours: row.theirs for row in rows}
     resources = {ours: theirs for ours, theirs in found.items() if "#" in ours}

@@ -134,15 +134,16 @@ class Udata:
             kept: list[Fields] = [{"id": one} for one in before.others]
             sent = {**told.dataset, "resources": [*ours, *kept]}
             if before.hidden:
-                sent |= {"deleted": None, "archived": None}
+                sent |= {"deleted": None, "archived": None, "private": False}
             if await self._write("PUT", f"/api/1/datasets/{dataset}/", sent) is None:
                 raise Quarantined(Reason(code="portal_dataset_gone"))
         await remember(wanted.uri, dataset)
         for one, uri in zip(ours, told.resources, strict=True):
             await remember(uri, str(one["id"]))
-        if before is None or before.hidden:
-            # Shown once it is whole.
-            await self._write("PUT", f"/api/1/datasets/{dataset}/", {"private": False})
+        if before is None:
+            # Shown once it is whole. All is said again: a form without tags takes them away.
+            shown: Fields = {**told.dataset, "private": False}
+            await self._write("PUT", f"/api/1/datasets/{dataset}/", shown)
 
     async def withdraw(self, seen: Seen) -> None:
         await self._write("DELETE", f"/api/1/datasets/{seen.ids.dataset}/", None)

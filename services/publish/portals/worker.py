@@ -14,10 +14,10 @@ import httpx
 
 from services.publish.portals import claims, compare, records
 from services.publish.portals.claims import Claim
-from services.publish.portals.connector import Connector, Description, Ids, Seen, Wanted
+from services.publish.portals.connector import Connector, Ids, Seen
 from services.publish.portals.failures import PortalAway, Unknown
-from services.publish.portals.fetch_file import FileCheck, fetch_file
-from services.publish.portals.records import Proof, Target
+from services.publish.portals.proof import prove
+from services.publish.portals.records import Target
 from shared import metrics
 from shared.crash_points import crash_point
 from shared.database import Database, wait_for
@@ -28,7 +28,6 @@ from shared.portal_settings import PortalAccess
 from shared.settings import Settings
 
 PAUSED_SECONDS = 30.0
-FILES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class PortalWorker:
                 await claims.release(connection, held)
             return
         metrics.deliveries.labels(portal=self.name, outcome=outcome).inc()
-        log.info("delivered" if outcome == "done" else "called off")
+        log.info({"done": "delivered", "failed": "not as promised"}.get(outcome, "called off"))
 
     async def _away(self, held: Claim, failure: SourceAway) -> None:
         wait = failure.retry_after if isinstance(failure, PortalAway) else None
@@ -163,7 +162,9 @@ class PortalWorker:
         if after is None:
             raise Quarantined(Reason(code="portal_dataset_gone"))
         await self._note(held, after)
-        proof = await self._prove(told, wanted, after.ids)
+        proof = await prove(
+            self.connector, self.http, self.settings, self.name, told, wanted, after.ids
+        )
         async with self.database.transaction("portal-arrived") as connection:
             await claims.answered(connection, self.name)
             await records.arrived(
@@ -198,45 +199,6 @@ class PortalWorker:
             mine = known.dataset if ours in pairs else known.resources.get(ours)
             if theirs and mine != theirs:
                 await self._remember(held)(ours, theirs)
-
-    async def _prove(self, told: Description, wanted: Wanted, ids: Ids) -> Proof:
-        """What a stranger finds: the metadata as told, and every file."""
-        seen = await self.connector.read_back(wanted.uri, ids, stranger=True)
-        if seen is None:
-            return Proof((), (), (Reason(code="portal_not_shown"),))
-        wrong = compare.differences(told, seen)
-        gate = asyncio.Semaphore(FILES_AT_ONCE)
-        checks = await asyncio.gather(
-            *(
-                self._fetch(gate, seen.addresses[one.uri], one.uri, wanted)
-                for one in wanted.files
-                if one.uri in seen.addresses
-            )
-        )
-        reasons = []
-        if wrong:
-            named = ", ".join(sorted({one.field for one in wrong}))
-            reasons.append(Reason(code="portal_metadata_differs", detail=named, count=len(wrong)))
-        for check in checks:
-            metrics.portal_files.labels(
-                portal=self.name, outcome="wrong" if check.wrong else "right"
-            ).inc()
-            if check.wrong:
-                detail = f"{check.format}: {', '.join(check.wrong)}"
-                reasons.append(Reason(code="portal_file_wrong", detail=detail))
-        return Proof(tuple(checks), wrong, tuple(reasons))
-
-    async def _fetch(
-        self, gate: asyncio.Semaphore, address: str, uri: str, wanted: Wanted
-    ) -> FileCheck:
-        file = next(one.file for one in wanted.files if one.uri == uri)
-        public = self.settings.public_url.rstrip("/") + "/"
-        ours = address.startswith(public)
-        if ours:
-            # From inside, the city's own portal may lie elsewhere.
-            address = f"{self.settings.verify_url}/{address.removeprefix(public)}"
-        async with gate:
-            return await fetch_file(self.http, address, uri, file, ours=ours)
 
     async def _withdraw(self, held: Claim, ids: Ids) -> str:
         """Nothing is to be there: asks the portal, and sees as a stranger that it is gone."""
