@@ -15,7 +15,7 @@ endif
 LOCKS := ingest sql anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults test-browser test-office servers unit lint lock reference bench audit clean
+.PHONY: help install demo test test-faults test-portals test-browser test-office servers unit lint lock reference bench audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,10 @@ demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services,
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: install servers lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
-	@$(BIN)/python -m pytest -q --ignore=tests/debian $(ARGS)
+	@$(BIN)/python -m pytest -q --ignore=tests/connected/ckan --ignore=tests/debian $(ARGS)
+
+test-portals: install ## The tests on a real CKAN, which needs Debian packages: installed as root
+	@$(BIN)/python -m pytest -q tests/connected/ckan $(ARGS)
 
 test-faults: install servers ## All crash points and all faults, of which `make test` runs a sample: long
 	@ECLUSE_TEST_WHOLE=1 $(BIN)/python -m pytest -q tests/connected/test_crashes.py tests/connected/test_faults.py \

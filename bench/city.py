@@ -20,8 +20,8 @@ from deploy.demo.people import make_people
 from deploy.demo.story import declare_and_sign
 from deploy.local.kafka import LocalStackError
 from deploy.local.stack import SERVICES, LocalStack
-from ecluse.cli import migrate_all
 from ecluse.client import Client
+from ecluse.migrate import migrate_all
 from shared.kafka_client import writer
 from shared.settings import Settings
 from shared.topics import create_topics

@@ -271,6 +271,29 @@ class DatasetPublished(Event):
         return event_id(self.TYPE, self.publication, self.state, self.at.isoformat())
 
 
+class DatasetDelivered(Event):
+    """Arrived on another portal, verified; or late, failed, gone. `reasons` say why not."""
+
+    TOPIC: ClassVar[str] = "dataset.delivered"
+    TYPE: ClassVar[str] = "fr.ecluse.dataset.delivered.v1"
+
+    dataset: DatasetId
+    release: ReleaseId
+    publication: PublicationId
+    portal: str = Field(max_length=100, description="its name in the card")
+    state: Literal["arrived", "late", "failed", "gone"]
+    reasons: tuple[Reason, ...] = ()
+    at: AwareDatetime
+
+    @property
+    def key(self) -> str:
+        return self.dataset
+
+    @property
+    def id(self) -> EventId:
+        return event_id(self.TYPE, self.publication, self.portal, self.state, self.at.isoformat())
+
+
 class CatalogDataset(Event):
     """The card in force (compacted)."""
 
@@ -417,6 +440,7 @@ EVENTS: tuple[type[Event], ...] = (
     DatasetConverted,
     DatasetDecided,
     DatasetPublished,
+    DatasetDelivered,
     CatalogDataset,
     CatalogPublished,
     NewsPosted,

@@ -86,6 +86,30 @@ deliveries = Counter(
     ("portal", "outcome"),
     registry=registry,
 )
+arrivals = Gauge(
+    "ecluse_portal_arrivals",
+    "Releases promised to a portal, by state: pending, arrived, late, failed, withdrawn.",
+    ("portal", "state"),
+    registry=registry,
+)
+portal_files = Counter(
+    "ecluse_portal_files_total",
+    "Files fetched from a portal as a stranger would, by outcome: right, wrong.",
+    ("portal", "outcome"),
+    registry=registry,
+)
+portal_edits = Gauge(
+    "ecluse_portal_hand_edits",
+    "Datasets that somebody edited on a portal since they were left there.",
+    ("portal",),
+    registry=registry,
+)
+portal_circuit = Gauge(
+    "ecluse_portal_circuit_open",
+    "1 while a portal is left alone because it failed or asked for it.",
+    ("portal",),
+    registry=registry,
+)
 outbox_pending = Gauge(
     "ecluse_outbox_pending",
     "Events written but not yet sent.",

@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.portal_settings import PortalAccess
+
 
 class HarvestPortal(BaseModel):
     """A portal on udata that harvests our feed: where its API is, and who we are there."""
@@ -277,6 +279,17 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(
         default=120, gt=0, description="A delivery left for this long is taken over."
+    )
+
+    # --- the other portals --------------------------------------------------------------------
+    portals: Annotated[dict[str, PortalAccess], NoDecode, BeforeValidator(_json_or_nothing)] = (
+        Field(
+            default={},
+            description="publish: JSON, the card's name of a portal → how it is reached.",
+        )
+    )
+    portal_tokens: Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_json_or_nothing)] = (
+        Field(default={}, description="publish: JSON, name of a token → the token or secret key.")
     )
 
     # --- harvest by other portals ------------------------------------------------------------

@@ -19,8 +19,8 @@ from deploy.demo.check import check_city
 from deploy.demo.people import make_people
 from deploy.local.kafka import LocalStackError
 from deploy.local.stack import SERVICES, LocalStack
-from ecluse.cli import migrate_all
 from ecluse.client import CallFailed, Client
+from ecluse.migrate import migrate_all
 from shared.card import Card
 from shared.settings import Settings
 from shared.topics import create_topics

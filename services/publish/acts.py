@@ -5,7 +5,7 @@ Each act is one transaction with its audit row. What it gives rise to is sent fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -15,6 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.publish import captures
 from services.publish import tables as t
 from services.publish.consider import approve, write_decision
+from services.publish.portals.promises import (
+    Portals,
+    back_fill,
+    promise,
+    public_now,
+    take_back,
+)
 from services.publish.records import (
     card_row,
     catalog_entry,
@@ -25,6 +32,7 @@ from services.publish.records import (
     rerun,
     write_audit,
 )
+from services.publish.withdrawals import PERSONAL_DATA, open_breach, predecessor
 from shared.card import Card
 from shared.card_parts import Signature
 from shared.database import Database
@@ -49,6 +57,7 @@ class Acts:
 
     database: Database
     trusted: Trusted
+    portals: Portals = field(default_factory=dict)
 
     async def declare(self, who: Identity, card: Card) -> dict[str, Any]:
         """Puts a card in force. Changes of shaping fields run the latest change again."""
@@ -111,6 +120,10 @@ class Acts:
         if card.capture and (before is None or read_card(before).capture != card.capture):
             # What its topics said before somebody listened is in the source.
             await captures.stir(connection, card.dataset)
+        public = await public_now(connection, card.dataset)
+        if public is not None and before is not None and before.shaping == shaping:
+            # What is not written inside a file goes to the portals at once.
+            await promise(connection, self.portals, card, public)
         # Without a signature the data would only be stopped; the signature will run them.
         shapes = act == "sign" or before is None or before.shaping != shaping
         await self._run_what_waits(connection, row, always=shapes and card.signature is not None)
@@ -166,8 +179,19 @@ class Acts:
             self.database, connection, row, "refused", Reason(code="refused_by_person")
         )
 
-    async def withdraw(self, who: Identity, release: str, reason: str | None) -> dict[str, Any]:
-        """Takes a release off the portal, the feed and the bucket, in whatever state it is."""
+    async def withdraw(
+        self,
+        who: Identity,
+        release: str,
+        reason: str | None,
+        *,
+        motive: str | None = None,
+        put_back: bool = False,
+    ) -> dict[str, Any]:
+        """Takes a release off the portal, the feed and the bucket, in whatever state it is.
+
+        Personal data as `motive` open a breach sheet; `put_back` publishes the release of before.
+        """
         if not reason:
             raise Refused(422, Reason(code="reason_missing"))
         async with self.database.transaction("withdraw") as connection:
@@ -203,7 +227,34 @@ class Acts:
                 reason=reason,
             )
             await write_audit(connection, who.name, "withdrawn", release, reason)
-        return {"release": release, "dataset": last.dataset, "verdict": "withdrawn"}
+            done = {"release": release, "dataset": last.dataset, "verdict": "withdrawn"}
+            if motive == PERSONAL_DATA:
+                sheet = await open_breach(connection, last.dataset, release, who.name)
+                done["breach"] = str(sheet)
+            if put_back and public.release == release:
+                done["put_back"] = await self._put_back(connection, who, last.dataset, release)
+        return done
+
+    async def _put_back(
+        self, connection: AsyncConnection, who: Identity, dataset: str, release: str
+    ) -> str:
+        """Approves the release that was public before the withdrawn one; its id."""
+        before = await predecessor(connection, dataset, release)
+        if before is None:
+            raise Refused(409, Reason(code="nothing_before"))
+        await approve(self.database, connection, before, by=who.name, automatic=False)
+        await write_audit(connection, who.name, "put back", before.release)
+        return str(before.release)
+
+    async def back_fill(self, who: Identity, portal: str, dataset: str | None) -> dict[str, Any]:
+        """Brings everything that is promised to a portal there, or one dataset."""
+        _allow(who, "operate", None)
+        if portal not in self.portals:
+            raise Refused(404, Reason(code="portal_not_promised"))
+        async with self.database.transaction("back-fill") as connection:
+            done = await back_fill(connection, self.portals, portal, dataset)
+            await write_audit(connection, who.name, "back-fill", portal)
+        return {"portal": portal, "datasets": done}
 
     async def _take_down(
         self, connection: AsyncConnection, public: Row[Any], row: Row[Any]
@@ -219,6 +270,8 @@ class Acts:
         )
         if public.release != row.release:
             return
+        card = read_card(await self._declared(connection, row.dataset))
+        await take_back(connection, self.portals, card, row)
         now = (await connection.execute(select(func.now()))).scalar_one()
         await connection.execute(
             update(t.datasets)
@@ -332,7 +385,7 @@ class Acts:
         return rows
 
 
-def _allow(who: Identity, act: Act, domain: str) -> None:
+def _allow(who: Identity, act: Act, domain: str | None) -> None:
     if not who.may(act, domain):
         raise Refused(403, Reason(code="not_allowed"))
 

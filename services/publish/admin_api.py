@@ -9,6 +9,9 @@ POST /datasets                        declare a card
 POST /datasets/{dataset}/signature    put its policy in force
 POST /releases/{release}/decision     approve, refuse, withdraw
 POST /pause, /resume, /replay         operations
+GET  /datasets/{dataset}/verify       what a stranger finds on a portal now (`?portal=`)
+GET  /breaches                        sheets for the data protection officer
+POST /backfill                        bring all that is promised to a portal there
 """
 
 from __future__ import annotations
@@ -24,13 +27,18 @@ from starlette.routing import Route
 
 from services.publish import views
 from services.publish.acts import Acts, Refused
+from services.publish.portals.check_ways import check_ways
+from services.publish.portals.checker import Checker, NotThere
+from services.publish.portals.standing import copies_of
 from services.publish.records import card_row
+from services.publish.withdrawals import breach_sheets
 from shared.card_file import BadCard, check_card
 from shared.card_parts import Signature
 from shared.database import Database
-from shared.failures import OursAway
+from shared.failures import OursAway, SourceAway
 from shared.identity import Identities, Identity
 from shared.messages import Reason
+from shared.settings import Settings
 from shared.strategy import Strategy
 
 MOST_BYTES = 1024 * 1024
@@ -41,10 +49,17 @@ class AdminApi:
     """The routes. Every answer is JSON; every refusal says why and what to do."""
 
     def __init__(
-        self, database: Database, acts: Acts, identities: Identities, strategy: Strategy
+        self,
+        database: Database,
+        acts: Acts,
+        identities: Identities,
+        strategy: Strategy,
+        settings: Settings,
+        checker: Checker,
     ) -> None:
         self._database, self._acts = database, acts
         self._identities, self._strategy = identities, strategy
+        self._settings, self._checker = settings, checker
 
     def routes(self) -> list[Route]:
         told: list[tuple[str, str, Answer]] = [
@@ -61,6 +76,9 @@ class AdminApi:
             ("POST", "/pause", self._pause),
             ("POST", "/resume", self._resume),
             ("POST", "/replay", self._replay),
+            ("GET", "/datasets/{dataset}/verify", self._verify),
+            ("GET", "/breaches", self._breaches),
+            ("POST", "/backfill", self._backfill),
         ]
         return [Route(path, self._guarded(work), methods=[m]) for m, path, work in told]
 
@@ -110,6 +128,7 @@ class AdminApi:
                 "paused": card.paused if card else False,
                 "changes": changes,
                 "publications": await views.publications(connection, dataset, None),
+                "portals": await copies_of(connection, dataset),
             }
 
     async def _publications(self, request: Request, _who: Identity) -> Any:
@@ -131,6 +150,7 @@ class AdminApi:
     async def _declare(self, request: Request, who: Identity) -> Any:
         try:
             card = check_card(await _body(request), self._strategy)
+            check_ways(card, self._settings)
         except BadCard as bad:
             raise Refused(
                 422,
@@ -155,7 +175,10 @@ class AdminApi:
         if reason is not None and not isinstance(reason, str):
             raise _unreadable("reason")
         if verdict == "withdrawn":
-            return await self._acts.withdraw(who, release, reason)
+            motive = "personal_data" if body.get("motive") == "personal_data" else None
+            return await self._acts.withdraw(
+                who, release, reason, motive=motive, put_back=body.get("put_back") is True
+            )
         if verdict in ("approved", "refused"):
             return await self._acts.decide(who, release, str(verdict), reason)
         raise _unreadable("verdict: approved, refused, withdrawn")
@@ -170,6 +193,27 @@ class AdminApi:
         body = await _body(request)
         fetch = "again" if body.get("fetch") == "again" else "kept"
         return await self._acts.replay(who, _text(body, "dataset"), fetch)
+
+    async def _verify(self, request: Request, _who: Identity) -> Any:
+        portal = request.query_params.get("portal") or "own"
+        try:
+            return await self._checker.check(request.path_params["dataset"], portal)
+        except NotThere as failure:
+            raise Refused(404, *failure.reasons) from None
+        except SourceAway as failure:
+            raise Refused(502, *failure.reasons) from None
+
+    async def _breaches(self, request: Request, _who: Identity) -> Any:
+        async with self._database.transaction() as connection:
+            asked = request.query_params.get("dataset")
+            return {"breaches": await breach_sheets(connection, asked)}
+
+    async def _backfill(self, request: Request, who: Identity) -> Any:
+        body = await _body(request)
+        dataset = body.get("dataset")
+        if dataset is not None and not isinstance(dataset, str):
+            raise _unreadable("dataset")
+        return await self._acts.back_fill(who, _text(body, "portal"), dataset)
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from services.publish.admin_api import AdminApi
 from services.publish.clock import run_clock
 from services.publish.deliveries import DeliveryWorker
 from services.publish.own_portal import OwnPortal
+from services.publish.portals.checker import Checker
+from services.publish.portals.registry import open_portals
+from services.publish.portals.worker import PortalWorker
 from services.publish.tables import BOXES
 from services.publish.verify_files import stranger
 from shared.app import Service
@@ -25,6 +28,7 @@ from shared.events import (
     DatasetConfirmed,
     DatasetConverted,
     DatasetDecided,
+    DatasetDelivered,
     DatasetPublished,
     LedgerRow,
     NewsPosted,
@@ -37,7 +41,14 @@ from shared.storage import open_store
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMA = "publish"
-WRITES = (DatasetChanged, DatasetDecided, DatasetPublished, CatalogDataset, CatalogPublished)
+WRITES = (
+    DatasetChanged,
+    DatasetDecided,
+    DatasetPublished,
+    DatasetDelivered,
+    CatalogDataset,
+    CatalogPublished,
+)
 LEDGER_BATCH = 200
 DELIVERY_WORKERS = 2
 
@@ -85,11 +96,31 @@ def make_service(settings: Settings) -> Service:
         settings.lease_seconds,
         min(settings.clock_seconds, 0.25),
     )
+    connectors = open_portals(settings, store.checked)
+    workers = [
+        PortalWorker(
+            database,
+            name,
+            portal,
+            connectors[name],
+            settings,
+            http,
+            min(settings.clock_seconds, 0.25),
+        )
+        for name, portal in settings.portals.items()
+    ]
+
+    async def close_portals() -> None:
+        for connector in connectors.values():
+            await connector.close()
+
     api = AdminApi(
         database,
-        Acts(database, load_trusted(settings.trusted_keys_file)),
+        Acts(database, load_trusted(settings.trusted_keys_file), settings.portals),
         load_identities(settings.identities_file),
         load_strategy(settings.strategy_file),
+        settings,
+        Checker(database, connectors, settings, http),
     )
 
     async def migrated() -> bool:
@@ -107,11 +138,16 @@ def make_service(settings: Settings) -> Service:
         settings=settings,
         port=settings.publish_port,
         flow=flow,
-        starts=((nothing, database.engine.dispose), (nothing, http.aclose)),
+        starts=(
+            (nothing, database.engine.dispose),
+            (nothing, http.aclose),
+            (nothing, close_portals),
+        ),
         tasks=(
             lambda: database.relay(flow),
-            lambda: run_clock(database, settings.clock_seconds),
+            lambda: run_clock(database, settings.clock_seconds, settings.portals),
             *([worker.run] * DELIVERY_WORKERS),
+            *(one.run for one in workers for _ in range(one.portal.at_once)),
         ),
         checks={"database": database.alive, "schema": migrated, "store": store_alive},
         routes=api.routes(),

@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import captures, schedules
 from services.publish import tables as t
+from services.publish.portals.promises import Portals, look_again
+from services.publish.portals.records import mark_late
+from services.publish.portals.standing import count
 from services.publish.records import card_row, rerun
 from shared import metrics
 from shared.crash_points import crash_point
@@ -18,12 +21,14 @@ from shared.failures import OursAway
 from shared.logs import logger
 
 
-async def run_clock(database: Database, seconds: float) -> None:
+async def run_clock(database: Database, seconds: float, portals: Portals | None = None) -> None:
     """Looks for what is due, for ever."""
     while True:
         try:
             await tick(database)
             await _count(database)
+            if portals:
+                await _portals(database, portals)
         except OursAway as failure:
             logger().warning("waiting", reason=failure.reasons[0].code)
         await asyncio.sleep(seconds)
@@ -59,6 +64,13 @@ async def tick(database: Database) -> int:
         if sent:
             crash_point("inside-tick")
     return sent
+
+
+async def _portals(database: Database, portals: Portals) -> None:
+    async with database.transaction() as connection:
+        await look_again(connection, portals)
+        await mark_late(database, connection)
+        await count(connection, portals)
 
 
 async def _sent(connection: AsyncConnection, one: Row[Any]) -> None:

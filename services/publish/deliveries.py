@@ -1,4 +1,5 @@
-"""Deliveries: rows that workers share by lease, each tried until it is done or called off.
+"""Deliveries to the city's own portal: rows that workers share by lease, each tried until it is done
+or called off. Those to other portals: `services.publish.portals.worker`.
 
 A step can be repeated: what it did is seen before it is done again.
 """
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
 from services.publish.own_portal import OwnPortal
+from services.publish.portals.promises import OWN
 from services.publish.records import mark_stale, may_go_out, write_ledger
 from shared import metrics
 from shared.crash_points import crash_point
@@ -69,6 +71,7 @@ class DeliveryWorker:
                 await connection.execute(
                     select(t.deliveries)
                     .where(
+                        d.portal == OWN,
                         d.state == "pending",
                         d.next_try <= func.now(),
                         or_(d.lease_until.is_(None), d.lease_until < func.now()),

@@ -13,12 +13,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
+from services.publish.portals.promises import promise
 from services.publish.records import (
+    card_row,
     end_change,
     end_overtaken,
     lock_dataset,
     may_go_out,
     put_back,
+    read_card,
 )
 from services.publish.verify_files import verify_files
 from shared import keys, metrics
@@ -101,17 +104,22 @@ class OwnPortal:
     async def _flip(self, publication: Row[Any]) -> bool:
         """Makes the release the public one, in one instant; False if it may not go out any more."""
         async with self.database.transaction("flip") as connection:
-            await lock_dataset(connection, publication.dataset)
+            public = await lock_dataset(connection, publication.dataset)
             if not await may_go_out(connection, publication.publication):
                 return False
+            place = max(
+                (publication.generation, publication.number),
+                (public.generation or 0, -1 if public.number is None else public.number),
+            )
             await connection.execute(
                 update(t.datasets)
                 .where(t.datasets.c.dataset == publication.dataset)
                 .values(
                     publication=publication.publication,
                     release=publication.release,
-                    generation=publication.generation,
-                    number=publication.number,
+                    # A release of before that is put back leaves the dataset's place where it was.
+                    generation=place[0],
+                    number=place[1],
                     revision=publication.revision,
                     published_at=func.now(),
                     modified_at=publication.occurred_at,
@@ -165,6 +173,9 @@ class OwnPortal:
             )
             await self._say(connection, publication, public, data, first=earlier == 1)
             await end_change(self.database, connection, publication, "published")
+            if card := await card_row(connection, publication.dataset):
+                # The change has its end: no other portal holds it back.
+                await promise(connection, self.settings.portals, read_card(card), publication)
             place = publication.generation, publication.number
             await end_overtaken(self.database, connection, publication.dataset, *place)
         age = (public.published_at - publication.occurred_at).total_seconds()

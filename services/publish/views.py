@@ -49,7 +49,7 @@ async def inventory(connection: AsyncConnection) -> list[dict[str, Any]]:
         .outerjoin(latest, latest.c.dataset == names.c.dataset)
         .order_by(names.c.dataset)
     )
-    return [_plain(row._mapping) | {"declared": row.revision is not None} for row in rows]
+    return [plain(row._mapping) | {"declared": row.revision is not None} for row in rows]
 
 
 async def change(connection: AsyncConnection, change_id: str) -> dict[str, Any] | None:
@@ -76,7 +76,7 @@ async def change(connection: AsyncConnection, change_id: str) -> dict[str, Any] 
         .where(t.publications.c.change == change_id)
         .order_by(t.publications.c.made_at)
     )
-    return _plain(row._mapping) | {
+    return plain(row._mapping) | {
         "steps": steps,
         "publications": [_publication(one._mapping) for one in made],
     }
@@ -98,7 +98,7 @@ async def publications(
 async def standings(connection: AsyncConnection, asked: list[str]) -> list[dict[str, Any]]:
     """Where these changes stand; those unknown are left out."""
     rows = await connection.execute(select(t.changes).where(t.changes.c.change.in_(asked)))
-    return [_plain(row._mapping) for row in rows]
+    return [plain(row._mapping) for row in rows]
 
 
 async def dataset_changes(connection: AsyncConnection, dataset: str) -> list[dict[str, Any]]:
@@ -107,13 +107,13 @@ async def dataset_changes(connection: AsyncConnection, dataset: str) -> list[dic
     rows = await connection.execute(
         select(t.changes).where(ch.dataset == dataset).order_by(ch.first_at.desc()).limit(100)
     )
-    return [_plain(row._mapping) for row in rows]
+    return [plain(row._mapping) for row in rows]
 
 
 async def audit_of(connection: AsyncConnection) -> list[dict[str, Any]]:
     """Who did what, newest first."""
     rows = await connection.execute(select(t.audit).order_by(t.audit.c.id.desc()).limit(500))
-    return [_plain(row._mapping) for row in rows]
+    return [plain(row._mapping) for row in rows]
 
 
 def texts(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def _publication(row: Any) -> dict[str, Any]:
         "publication", "dataset", "change", "release", "kind", "rows", "state", "evidence",
         "occurred_at", "made_at", "published_at",
     )  # fmt: skip
-    return _plain({name: row[name] for name in shown}) | {
+    return plain({name: row[name] for name in shown}) | {
         "files": [
             {name: file[name] for name in ("name", "format", "bytes", "sha256", "role")}
             for file in row["files"]
@@ -138,12 +138,12 @@ def _publication(row: Any) -> dict[str, Any]:
     }
 
 
-def _plain(row: Any) -> dict[str, Any]:
+def plain(row: Any) -> dict[str, Any]:
     """JSON-compatible, reasons with their texts."""
-    plain: dict[str, Any] = {
+    told: dict[str, Any] = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
     }
-    if plain.get("reasons") is not None:
-        plain["reasons"] = texts(plain["reasons"])
-    return plain
+    if told.get("reasons") is not None:
+        told["reasons"] = texts(told["reasons"])
+    return told

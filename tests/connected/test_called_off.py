@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 from deploy.local.postgres import PostgresServer
-from ecluse.cli import migrate_all
+from ecluse.migrate import migrate_all
 from services.publish import tables as t
 from services.publish.consider import approve
 from services.publish.deliveries import DeliveryWorker

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import DATABASE_ROLES, ROLES_SQL
-from ecluse.cli import migrate_all
+from ecluse.migrate import migrate_all
 from services.anonymize.exposure import Exposed, Exposure
 from services.anonymize.register import Register
 from shared.database import open_engine

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local.postgres import PostgresServer
-from ecluse.cli import migrate_all
+from ecluse.migrate import migrate_all
 from services.publish import clock, schedules
 from services.publish.tables import BOXES, cards
 from shared.database import Database, open_engine

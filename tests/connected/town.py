@@ -20,7 +20,7 @@ from deploy.demo.people import make_people
 from deploy.local.kafka import free_port
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import DATABASE_ROLES, ROLES_SQL, SERVICES
-from ecluse.cli import migrate_all
+from ecluse.migrate import migrate_all
 from ecluse.serve import make_service
 from shared.app import Service
 from shared.card import Card
@@ -102,6 +102,11 @@ class Town:
             self._running[name] = service, asyncio.create_task(service.serve())
         for name in names or SERVICES:
             await self._ready(name)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The services that run."""
+        return tuple(self._running)
 
     async def stop(self, *names: str) -> None:
         """Stops services in order; all of them without names."""
@@ -288,7 +293,7 @@ class Town:
     def _idle(self) -> bool:
         return self.rows(
             "select (select count(*) from publish.outbox) + (select count(*) from notify.outbox)"
-            " + (select count(*) from publish.deliveries where state = 'pending')"
+            " + (select count(*) from publish.deliveries where state = 'pending' and portal = 'own')"
         ) == [(0,)]
 
     def groups(self) -> dict[str, str]:

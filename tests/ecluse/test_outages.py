@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ecluse import cli
+from ecluse.terminal import NO_DATABASE
 from shared.settings import settings
 
 NOBODY = "postgresql+psycopg://reader:canari@127.0.0.1:9/none"
@@ -64,7 +65,7 @@ def test_servers_that_are_away(monkeypatch: pytest.MonkeyPatch, call: list[str],
 def test_no_database_is_named(call: str) -> None:
     """Exit 2: the setting is missing, and it is named."""
     result = run(call, "--json")
-    assert (result.exit_code, json.loads(result.stdout)["error"]) == (2, cli.NO_DATABASE)
+    assert (result.exit_code, json.loads(result.stdout)["error"]) == (2, NO_DATABASE)
 
 
 @pytest.mark.parametrize(

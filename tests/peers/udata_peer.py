@@ -53,6 +53,13 @@ LICENCES: tuple[tuple[str, str, str | None, list[str]], ...] = (
 )
 
 
+# As data.gouv.fr has them: level, code, name; level's name.
+ZONES = (
+    ("fr:commune", "69123", "Ville d'essai"),
+    ("fr:epci", "200046977", "Métropole d'essai"),
+)
+
+
 class Peer(settings.Testing):  # type: ignore[misc]  # untyped upstream
     """udata's own settings for tests, with what a harvest on loopback needs."""
 
@@ -74,6 +81,7 @@ def make(folder: str) -> tuple[Any, str]:
     frontend.init_app(app)
     from udata.core.api_token.models import ApiToken
     from udata.core.dataset.models import License
+    from udata.core.spatial.models import GeoLevel, GeoZone
     from udata.core.user.models import Role, User
 
     with app.app_context():
@@ -83,6 +91,9 @@ def make(folder: str) -> tuple[Any, str]:
         user.save()
         for code, title, url, other in LICENCES:
             License(id=code, title=title, url=url, alternate_urls=other).save()
+        for level, code, name in ZONES:
+            GeoLevel(id=level, name=level).save()
+            GeoZone(id=f"{level}:{code}", slug=code, name=name, code=code, level=level).save()
         _, key = ApiToken.generate(user)
     return app, key
 

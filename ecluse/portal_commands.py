@@ -1,0 +1,80 @@
+"""The commands about other portals: verify, back-fill, breach sheets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from ecluse.terminal import AsJson, call, show
+
+Result = dict[str, Any]
+Portal = Annotated[str, typer.Option(help="The portal's name in the card.")]
+STOPPED = 3
+app = typer.Typer()
+
+
+@app.command()
+def verify(dataset: str, portal: Portal = "own", as_json: AsJson = False) -> None:
+    """Fetch every file of a dataset from a portal as a stranger would; code 3: one is wrong."""
+    path = f"/datasets/{quote(dataset, safe='')}/verify"
+    found = call(lambda client: client.get(path, portal=portal), as_json)
+    show(found, as_json, _proof(found))
+    if not found["arrived"]:
+        raise typer.Exit(STOPPED)
+
+
+@app.command()
+def backfill(
+    portal: Annotated[str, typer.Argument(help="The portal's name in the settings.")],
+    dataset: Annotated[str | None, typer.Option(help="This dataset alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring everything promised to a portal there again: a new portal, or one rebuilt empty."""
+    body = {"portal": portal, "dataset": dataset}
+    found = call(lambda client: client.post("/backfill", body), as_json)
+    show(found, as_json, f"{portal}: {len(found['datasets'])} datasets on their way")
+
+
+@app.command()
+def breaches(
+    dataset: Annotated[str | None, typer.Argument()] = None, as_json: AsJson = False
+) -> None:
+    """The sheets of personal data breaches, for the data protection officer."""
+    found = call(lambda client: client.get("/breaches", dataset=dataset), as_json)
+    show(found, as_json, "\n\n".join(map(_sheet, found["breaches"])) or "none")
+
+
+def _proof(found: Result) -> str:
+    lines = [f"{found['dataset']} on {found['portal']}: {'right' if found['arrived'] else 'WRONG'}"]
+    for one in found["files"]:
+        said = ", ".join(one["wrong"]) or "right"
+        lines.append(f"  {one['format']}: HTTP {one['http']}, {said}")
+    lines += [f"  {one['field']} differs" for one in found["differences"]]
+    return "\n".join(lines)
+
+
+def _sheet(found: Result) -> str:
+    columns = ", ".join(f"{one['name']} ({one['action']})" for one in found["columns"])
+    portals = ", ".join(
+        f"{one['portal']}: {'retiré' if one['gone'] else 'À DEMANDER' if one.get('ask') else 'en cours'}"
+        for one in found["portals"]
+    )
+    acts = "\n".join(f"    {one['at']}  {one['actor']}  {one['act']}" for one in found["acts"])
+    return "\n".join(
+        [
+            f"Violation de données personnelles n° {found['number']} : {found['dataset']}",
+            f"  Connue le {found['opened_at']} de {found['opened_by']}",
+            f"  Notification à la CNIL avant le {found['authority_due']}"
+            f" (encore {found['hours_left']} h ; RGPD, art. 33)",
+            f"  Lignes : {found['rows']} ; personnes concernées : {found['subject']}",
+            f"  Colonnes : {columns}",
+            f"  Public depuis le {found['public_since'] or '(jamais publié)'}",
+            f"  Fichiers : {', '.join(found['files'])}",
+            f"  Téléchargements : métrique {found['downloads']} du portail",
+            f"  Portails : {portals}",
+            "  Actes :",
+            acts,
+        ]
+    )

@@ -1,0 +1,107 @@
+"""Fetches a file as a stranger would, and says what was right about it and what was not."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx
+
+from services.publish.portals.failures import PortalAway
+from services.publish.portals.parse_file import parses
+from shared.event_parts import FileRef
+from shared.messages import Reason
+
+ORIGIN = "https://www.data.gouv.fr"
+MOST_REDIRECTS = 5
+# What makes a file the one that was promised. CORS, ranges and the exact type are the portal's own
+# affair where it hosts the file: they are told, and required of the city's own addresses.
+ALWAYS = ("status", "length", "sha256", "parses")
+OF_OURS = ("type", "cors", "ranges")
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What a stranger got for one file: each check passed or not."""
+
+    uri: str
+    format: str
+    http: int
+    ours: bool
+    checks: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def wrong(self) -> list[str]:
+        """The checks that failed and may not."""
+        needed = (*ALWAYS, *OF_OURS) if self.ours else ALWAYS
+        return [name for name in needed if not self.checks.get(name, False)]
+
+    def as_row(self) -> dict[str, object]:
+        return {**asdict(self), "wrong": self.wrong}
+
+
+async def fetch_file(
+    http: httpx.AsyncClient, address: str, uri: str, file: FileRef, *, ours: bool
+) -> FileCheck:
+    """Downloads and reads the file. Raises PortalAway when its server does not answer."""
+    with tempfile.TemporaryDirectory(prefix="ecluse-verify-") as folder:
+        path = Path(folder) / f"file.{file.format}"
+        try:
+            status, final, checks = await _download(http, address, path, file)
+            if checks.get("sha256"):
+                checks["ranges"] = await _ranges(http, final, path, file.bytes)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise PortalAway(Reason(code="portal_away")) from None
+        if status in (429, 503) or status >= 500:
+            raise PortalAway(Reason(code="portal_busy", detail=f"HTTP {status}"))
+        # Only bytes known to be ours are opened.
+        if checks.get("sha256"):
+            checks["parses"] = await asyncio.to_thread(parses, path, file.format, file.rows)
+    return FileCheck(uri, file.format, status, ours, checks)
+
+
+async def _download(
+    http: httpx.AsyncClient, address: str, path: Path, file: FileRef
+) -> tuple[int, str, dict[str, bool]]:
+    headers = {"Accept-Encoding": "identity", "Origin": ORIGIN}
+    for _ in range(MOST_REDIRECTS + 1):
+        async with http.stream("GET", address, headers=headers) as answer:
+            if answer.is_redirect:
+                # A portal's own permanent address leads to the file.
+                address = urljoin(address, answer.headers.get("location", ""))
+                continue
+            checks = {"status": answer.status_code == 200}
+            if answer.status_code != 200:
+                return answer.status_code, address, checks
+            kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+            checks["type"] = kind == file.media_type
+            checks["cors"] = answer.headers.get("access-control-allow-origin") in ("*", ORIGIN)
+            said = answer.headers.get("content-length")
+            digest, size = hashlib.sha256(), 0
+            with path.open("wb") as spool:
+                async for part in answer.aiter_bytes():
+                    digest.update(part)
+                    size += len(part)
+                    if size > file.bytes:
+                        break
+                    spool.write(part)
+            checks["length"] = size == file.bytes and said in (None, str(file.bytes))
+            checks["sha256"] = size == file.bytes and digest.hexdigest() == file.sha256
+            return 200, address, checks
+    return 310, address, {"status": False}
+
+
+async def _ranges(http: httpx.AsyncClient, address: str, path: Path, size: int) -> bool:
+    """Whether a part of the file can be had (RFC 9110, 14): map viewers and Parquet readers need it."""
+    if size < 2:
+        return True
+    start, end = size // 2, min(size // 2 + 15, size - 1)
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end}"}
+    answer = await http.get(address, headers=headers)
+    with path.open("rb") as spool:
+        spool.seek(start)
+        return answer.status_code == 206 and answer.content == spool.read(end - start + 1)

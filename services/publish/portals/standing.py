@@ -1,0 +1,81 @@
+"""Where the copies on other portals stand: for people, and for metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.publish import tables as t
+from services.publish.portals import tables as p
+from services.publish.portals.promises import OPEN, Portals
+from services.publish.views import plain
+from shared import metrics
+
+
+async def copies_of(connection: AsyncConnection, dataset: str) -> list[dict[str, Any]]:
+    """Each portal's copy of a dataset: its latest arrival with the proof, edits, what is under way."""
+    a, c, d = p.arrivals.c, p.portal_copies.c, t.deliveries.c
+    latest = (
+        select(p.arrivals)
+        .where(a.dataset == dataset)
+        .distinct(a.portal)
+        .order_by(a.portal, a.made_at.desc())
+        .subquery()
+    )
+    rows = await connection.execute(
+        select(
+            c.portal,
+            latest.c.release,
+            latest.c.state,
+            latest.c.reasons,
+            latest.c.files,
+            latest.c.differences,
+            latest.c.due,
+            latest.c.verified_at,
+            latest.c.arrived_at,
+            c.edits,
+            c.warnings,
+            c.looked_at,
+        )
+        .select_from(p.portal_copies)
+        .outerjoin(latest, latest.c.portal == c.portal)
+        .where(c.dataset == dataset)
+        .order_by(c.portal)
+    )
+    told = [plain(row._mapping) for row in rows]
+    for one in told:
+        open_ones = await connection.execute(
+            select(d.act, d.state, d.attempts, d.code, d.next_try)
+            .where(d.dataset == dataset, d.portal == one["portal"], d.state.in_(OPEN))
+            .order_by(d.id)
+        )
+        one["deliveries"] = [plain(row._mapping) for row in open_ones]
+        ids = await connection.execute(
+            select(p.portal_ids.c.ours, p.portal_ids.c.theirs).where(
+                p.portal_ids.c.dataset == dataset, p.portal_ids.c.portal == one["portal"]
+            )
+        )
+        one["ids"] = {row.ours: row.theirs for row in ids}
+    return told
+
+
+async def count(connection: AsyncConnection, portals: Portals) -> None:
+    """The gauges that operators watch."""
+    a, c, o = p.arrivals.c, p.portal_copies.c, p.portal_circuits.c
+    arrivals = await connection.execute(
+        select(a.portal, a.state, func.count()).group_by(a.portal, a.state)
+    )
+    edited = await connection.execute(
+        select(c.portal, func.count()).where(c.edits != []).group_by(c.portal)
+    )
+    opened = set(await connection.scalars(select(o.portal).where(o.open_until > func.now())))
+    metrics.arrivals.clear()
+    for portal, state, number in arrivals:
+        metrics.arrivals.labels(portal=portal, state=state).set(number)
+    metrics.portal_edits.clear()
+    for portal, number in edited:
+        metrics.portal_edits.labels(portal=portal).set(number)
+    for name in portals:
+        metrics.portal_circuit.labels(portal=name).set(name in opened)

@@ -1,0 +1,73 @@
+"""Tables of the other portals (schema `publish`): who has which id, what is where, what was proven."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Table, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.publish.tables import metadata
+
+
+def _moment(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True))
+
+
+# The identity map: our dataset and distribution URIs ↔ each portal's ids. Rows are never deleted.
+portal_ids = Table(
+    "portal_ids",
+    metadata,
+    Column("portal", Text, primary_key=True),
+    Column("ours", Text, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("theirs", Text, nullable=False),
+    Index("portal_ids_dataset", "dataset", "portal"),
+)
+
+# One row a dataset and portal: the lease of whoever works on it, and how we left it there.
+portal_copies = Table(
+    "portal_copies",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("portal", Text, primary_key=True),
+    Column("publication", Text),
+    Column("release", Text),
+    Column("generation", BigInteger),
+    Column("number", BigInteger),
+    Column("left_there", JSONB),
+    Column("edits", JSONB, nullable=False, server_default="[]"),
+    Column("warnings", JSONB, nullable=False, server_default="[]"),
+    Column("leased_by", Text),
+    _moment("lease_until"),
+    _moment("next_look"),
+    _moment("looked_at"),
+)
+
+# One row a publication and portal: pending, arrived, late, failed, withdrawn; and the proof.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("publication", Text, primary_key=True),
+    Column("portal", Text, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("reasons", JSONB, nullable=False, server_default="[]"),
+    Column("files", JSONB, nullable=False, server_default="[]"),
+    Column("differences", JSONB, nullable=False, server_default="[]"),
+    Column("due", DateTime(timezone=True), nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _moment("verified_at"),
+    _moment("arrived_at"),
+    Index("arrivals_dataset", "dataset", "portal"),
+    Index("arrivals_state", "state", "due"),
+)
+
+# One row a portal: the circuit breaker that all workers share.
+portal_circuits = Table(
+    "portal_circuits",
+    metadata,
+    Column("portal", Text, primary_key=True),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("code", Text),
+    _moment("open_until"),
+)

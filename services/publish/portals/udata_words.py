@@ -1,0 +1,211 @@
+"""A dataset in udata's words, and udata's answers in the same form. Pure; checked against udata 17."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from services.publish.portals.connector import (
+    Description,
+    Fields,
+    Ids,
+    Seen,
+    Wanted,
+    WantedFile,
+)
+from shared.messages import Reason
+
+# Where our own keys stand in `extras`.
+KEY, RELEASE, FILE_KEY = "ecluse:dataset", "ecluse:release", "ecluse:distribution"
+LICENCES = {"lov2": "lov2", "odbl": "odc-odbl"}
+# Taken where the portal does not have the licence: nothing more open than what was said.
+FALLBACK_LICENCES = ("other-open", "notspecified")
+GRANULARITIES = {
+    "point": "poi",
+    "street": "other",
+    "iris": "fr:iris",
+    "commune": "fr:commune",
+    "epci": "fr:epci",
+    "departement": "fr:departement",
+    "region": "fr:region",
+    "country": "country",
+}
+TITLE, DESCRIPTION, TAG = 350, 100_000, (3, 96)
+TEXTS = ("title", "description", "tags")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What this udata has: ids of licences, granularities, zones asked for, schemas."""
+
+    licences: Collection[str]
+    granularities: Collection[str]
+    zones: Collection[str]
+    schemas: Collection[str]
+    contact: str | None
+
+
+def resource_id(uri: str) -> str:
+    """The id of a resource, chosen by us from its URI: the same for ever, known before it is made.
+
+    UUID version 5 over the URI (RFC 9562, 5.5).
+    """
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, uri))
+
+
+def tag(word: str) -> str | None:
+    """A keyword as udata writes tags; None if it cannot be one."""
+    whole = word.lower().replace("œ", "oe").replace("æ", "ae")
+    ascii_only = unicodedata.normalize("NFKD", whole)
+    plain = ascii_only.encode("ascii", "ignore").decode()
+    made = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: TAG[1]].strip("-")
+    return made if len(made) >= TAG[0] else None
+
+
+def describe(wanted: Wanted, known: Known) -> Description:
+    """The dataset in udata's words; what this udata does not have is left out with a warning."""
+    card = wanted.card
+    warnings: list[Reason] = []
+    told: Fields = {
+        "title": card.title["fr"][:TITLE],
+        "description": card.description["fr"].strip()[:DESCRIPTION],
+        "license": _licence(wanted, known, warnings),
+        "frequency": card.frequency or "unknown",
+        "tags": sorted({made for word in card.keywords if (made := tag(word))}),
+        "spatial": _spatial(wanted, known, warnings),
+        "extras": {KEY: wanted.uri, RELEASE: wanted.release},
+    }
+    if card.temporal:
+        period = {"start": card.temporal.start.isoformat()}
+        if card.temporal.end:
+            period["end"] = card.temporal.end.isoformat()
+        told["temporal_coverage"] = period
+    if known.contact:
+        told["contact_points"] = [known.contact]
+    schema = _schema(wanted, known, warnings)
+    resources = {one.uri: _resource(one, schema) for one in wanted.files}
+    return Description(told, resources, tuple(warnings))
+
+
+def _licence(wanted: Wanted, known: Known, warnings: list[Reason]) -> str:
+    ours = str(wanted.card.licence)
+    code = LICENCES.get(ours, ours)
+    if code in known.licences:
+        return code
+    found = next((one for one in FALLBACK_LICENCES if one in known.licences), "notspecified")
+    warnings.append(Reason(code="portal_licence_unknown", expected=code, found=found))
+    return found
+
+
+def _spatial(wanted: Wanted, known: Known, warnings: list[Reason]) -> Fields:
+    spatial = wanted.card.spatial
+    if spatial is None:
+        return {"zones": [], "granularity": "other"}
+    missing = sorted(set(spatial.zones) - set(known.zones))
+    warnings.extend(Reason(code="portal_zone_unknown", expected=zone) for zone in missing)
+    granularity = GRANULARITIES.get(spatial.granularity, spatial.granularity)
+    if granularity not in known.granularities:
+        granularity = "other"
+    return {"zones": sorted(set(spatial.zones) & set(known.zones)), "granularity": granularity}
+
+
+def _schema(wanted: Wanted, known: Known, warnings: list[Reason]) -> Fields | None:
+    schema = wanted.card.table_schema
+    if schema is None or not schema.name:
+        return None
+    if schema.name not in known.schemas:
+        warnings.append(Reason(code="portal_schema_unknown", expected=schema.name))
+        return None
+    return {"name": schema.name, "version": schema.version}
+
+
+def _resource(one: WantedFile, schema: Fields | None) -> Fields:
+    file = one.file
+    told: Fields = {
+        "title": one.title[:TITLE],
+        "type": "main",
+        "filetype": "remote",
+        "url": one.address,
+        "format": file.format,
+        "mime": file.media_type,
+        "filesize": file.bytes,
+        "checksum": {"type": "sha256", "value": file.sha256},
+        "extras": {FILE_KEY: one.uri},
+    }
+    # A schema is of a table's text form.
+    if schema and file.format == "csv":
+        told["schema"] = schema
+    return told
+
+
+def seen(body: dict[str, object]) -> Seen:
+    """udata's answer about a dataset, in the form of `describe`."""
+    dataset: Fields = {
+        "title": body.get("title"),
+        "description": str(body.get("description") or "").strip(),
+        "license": body.get("license"),
+        "frequency": body.get("frequency"),
+        "tags": sorted(str(one) for one in _list(body.get("tags"))),
+        "spatial": _seen_spatial(body.get("spatial")),
+        "extras": {
+            name: value
+            for name, value in _dict(body.get("extras")).items()
+            if name in (KEY, RELEASE)
+        },
+    }
+    if period := _dict(body.get("temporal_coverage")):
+        dataset["temporal_coverage"] = {
+            name: str(period[name])[:10] for name in ("start", "end") if period.get(name)
+        }
+    if points := _list(body.get("contact_points")):
+        dataset["contact_points"] = [_dict(one).get("id") for one in points]
+    ids: dict[str, str] = {}
+    resources: dict[str, Fields] = {}
+    others: list[str] = []
+    for each in _list(body.get("resources")):
+        resource = _dict(each)
+        uri = _dict(resource.get("extras")).get(FILE_KEY)
+        if not isinstance(uri, str) or uri in ids:
+            others.append(str(resource.get("id")))
+            continue
+        ids[uri] = str(resource.get("id"))
+        resources[uri] = _seen_resource(resource)
+    return Seen(
+        ids=Ids(str(body["id"]), ids),
+        dataset=dataset,
+        resources=resources,
+        addresses={uri: str(one["url"]) for uri, one in resources.items()},
+        others=tuple(others),
+        hidden=bool(body.get("private") or body.get("deleted") or body.get("archived")),
+    )
+
+
+def _seen_spatial(value: object) -> Fields:
+    found = _dict(value)
+    return {
+        "zones": sorted(str(zone) for zone in _list(found.get("zones"))),
+        "granularity": found.get("granularity") or "other",
+    }
+
+
+def _seen_resource(resource: dict[str, object]) -> Fields:
+    names = ("title", "type", "filetype", "url", "format", "mime", "filesize")
+    told: Fields = {name: resource.get(name) for name in names}
+    checksum = _dict(resource.get("checksum"))
+    told["checksum"] = {name: checksum.get(name) for name in ("type", "value")}
+    told["extras"] = {FILE_KEY: _dict(resource.get("extras")).get(FILE_KEY)}
+    schema = _dict(resource.get("schema"))
+    if schema.get("name"):
+        told["schema"] = {name: schema.get(name) for name in ("name", "version")}
+    return told
+
+
+def _dict(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

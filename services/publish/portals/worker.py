@@ -1,0 +1,224 @@
+"""Brings datasets to one portal, and takes them off it: read, write if needed, read back, fetch.
+
+What to do is read from the database at the moment it is done, not from the delivery: a portal gets
+what is public now, so an older release never overwrites a newer one, whatever is repeated or late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+
+from services.publish.portals import claims, compare, records
+from services.publish.portals.claims import Claim
+from services.publish.portals.connector import Connector, Ids, Seen
+from services.publish.portals.failures import PortalAway, Unknown
+from services.publish.portals.proof import prove
+from services.publish.portals.records import Target
+from shared import metrics
+from shared.crash_points import crash_point
+from shared.database import Database, wait_for
+from shared.failures import OursAway, Quarantined, SourceAway
+from shared.logs import failure_place, logger
+from shared.messages import Reason
+from shared.portal_settings import PortalAccess
+from shared.settings import Settings
+
+PAUSED_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class PortalWorker:
+    """One portal's deliveries, one at a time. Several of these share the work."""
+
+    database: Database
+    name: str
+    portal: PortalAccess
+    connector: Connector
+    settings: Settings
+    http: httpx.AsyncClient
+    idle_seconds: float
+
+    async def run(self) -> None:
+        """Delivers for ever."""
+        while True:
+            decided = self.database.next_event
+            try:
+                if not await self.step():
+                    await wait_for(decided, self.idle_seconds)
+            except OursAway as failure:
+                logger().warning("waiting", reason=failure.reasons[0].code)
+                await asyncio.sleep(1)
+
+    async def step(self) -> bool:
+        """Works on what is due next; False if nothing is."""
+        held = await claims.claim(self.database, self.name, self.settings.lease_seconds)
+        if held is None:
+            return False
+        crash_point("after-portal-claim")
+        work = asyncio.ensure_future(self._deliver(held))
+        beat = asyncio.ensure_future(self._keep(held))
+        try:
+            await asyncio.wait((work, beat), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+                logger(dataset=held.dataset, portal=self.name).warning("lease lost")
+            else:
+                work.result()
+        finally:
+            for task in (work, beat):
+                task.cancel()
+            await asyncio.gather(work, beat, return_exceptions=True)
+        return True
+
+    async def _keep(self, held: Claim) -> None:
+        """Holds the lease while the work goes on; returns when it is lost."""
+        while True:
+            await asyncio.sleep(self.settings.lease_seconds / 3)
+            with suppress(OursAway):
+                if not await claims.keep(self.database, held, self.settings.lease_seconds):
+                    return
+
+    async def _deliver(self, held: Claim) -> None:
+        log = logger(dataset=held.dataset, portal=self.name, act=held.act)
+        try:
+            outcome = await self._work(held)
+        except OursAway:
+            async with self.database.transaction() as connection:
+                await claims.later(connection, held, "ours_away")
+                await claims.release(connection, held)
+            raise
+        except SourceAway as failure:
+            log.warning("delivery put off", reason=failure.reasons[0].code, attempts=held.attempts)
+            metrics.deliveries.labels(portal=self.name, outcome="retry").inc()
+            await self._away(held, failure)
+            return
+        except Quarantined as failure:
+            log.warning("delivery failed", reason=failure.reasons[0].code, attempts=held.attempts)
+            metrics.deliveries.labels(portal=self.name, outcome="failed").inc()
+            async with self.database.transaction("portal-failed") as connection:
+                await records.failed(self.database, connection, held, failure.reasons)
+                await claims.answered(connection, self.name)
+                await claims.later(connection, held, failure.reasons[0].code)
+                await claims.release(connection, held)
+            return
+        except Exception as error:  # noqa: BLE001 - one delivery must not stop the others
+            log.error("defect", failure=failure_place(error))
+            async with self.database.transaction() as connection:
+                await claims.later(connection, held, "internal_error")
+                await claims.release(connection, held)
+            return
+        metrics.deliveries.labels(portal=self.name, outcome=outcome).inc()
+        log.info({"done": "delivered", "failed": "not as promised"}.get(outcome, "called off"))
+
+    async def _away(self, held: Claim, failure: SourceAway) -> None:
+        wait = failure.retry_after if isinstance(failure, PortalAway) else None
+        code = failure.reasons[0].code
+        async with self.database.transaction("portal-away") as connection:
+            await claims.away(connection, self.name, code, wait)
+            unknown = isinstance(failure, Unknown)
+            await claims.later(connection, held, code, state="unknown" if unknown else "pending")
+            await claims.release(connection, held)
+
+    async def _work(self, held: Claim) -> str:
+        """What became of the delivery: done, cancelled, paused."""
+        async with self.database.transaction() as connection:
+            target = await records.target(connection, held, self.settings.public_url)
+            ids = await records.known_ids(connection, held)
+        if target is not None and target.paused:
+            async with self.database.transaction() as connection:
+                await claims.later(connection, held, "paused", seconds=PAUSED_SECONDS)
+                await claims.release(connection, held)
+            return "cancelled"
+        if target is None:
+            return await self._withdraw(held, ids)
+        if held.act == "publish" and target.publication != held.publication:
+            # What is public now has a delivery of its own.
+            return await self._end(held, "cancelled")
+        return await self._put(held, target, ids)
+
+    async def _put(self, held: Claim, target: Target, ids: Ids) -> str:
+        wanted = target.wanted
+        told = await self.connector.describe(wanted)
+        before = await self.connector.read_back(wanted.uri, ids, stranger=False)
+        if before is None and ids.dataset:
+            # Deleted for good: found again by our key, or made anew.
+            before = await self.connector.read_back(wanted.uri, Ids(), stranger=False)
+        edited = compare.edits(target.left, before)
+        if before is not None and self.portal.hand_edits == "keep":
+            told = compare.without(told, edited, before)
+            if any(one.field == "hidden" for one in edited):
+                raise Quarantined(Reason(code="portal_hidden_by_hand"))
+        if before is None or before.hidden or compare.differences(told, before):
+            crash_point("before-portal-write")
+            await self.connector.upsert(told, wanted, before, self._remember(held))
+            crash_point("after-portal-write")
+        after = await self.connector.read_back(wanted.uri, await self._ids(held), stranger=False)
+        if after is None:
+            raise Quarantined(Reason(code="portal_dataset_gone"))
+        await self._note(held, after)
+        proof = await prove(
+            self.connector, self.http, self.settings, self.name, told, wanted, after.ids
+        )
+        async with self.database.transaction("portal-arrived") as connection:
+            await claims.answered(connection, self.name)
+            await records.arrived(
+                self.database, connection, held, target, after, proof, edited, told.warnings,
+                self.portal,
+            )  # fmt: skip
+            if proof.reasons:
+                await claims.later(connection, held, proof.reasons[0].code)
+                outcome = "failed"
+            else:
+                await claims.settle(connection, held, "done")
+                outcome = "done"
+            await claims.release(connection, held)
+        return outcome
+
+    def _remember(self, held: Claim) -> records.Remember:
+        async def remember(ours: str, theirs: str) -> None:
+            async with self.database.transaction("portal-id") as connection:
+                await records.remember(connection, held, ours, theirs)
+
+        return remember
+
+    async def _ids(self, held: Claim) -> Ids:
+        async with self.database.transaction() as connection:
+            return await records.known_ids(connection, held)
+
+    async def _note(self, held: Claim, after: Seen) -> None:
+        """Keeps the ids that the portal shows: one that was found by our key had none here."""
+        known = await self._ids(held)
+        pairs = {held.dataset_uri(self.settings.public_url): after.ids.dataset or ""}
+        for ours, theirs in {**pairs, **after.ids.resources}.items():
+            mine = known.dataset if ours in pairs else known.resources.get(ours)
+            if theirs and mine != theirs:
+                await self._remember(held)(ours, theirs)
+
+    async def _withdraw(self, held: Claim, ids: Ids) -> str:
+        """Nothing is to be there: asks the portal, and sees as a stranger that it is gone."""
+        if held.act == "publish":
+            return await self._end(held, "cancelled")
+        uri = held.dataset_uri(self.settings.public_url)
+        there = await self.connector.read_back(uri, ids, stranger=False)
+        if there is not None and not there.hidden:
+            await self.connector.withdraw(there)
+        if await self.connector.read_back(uri, ids, stranger=True) is not None:
+            raise Quarantined(Reason(code="portal_still_shown"))
+        async with self.database.transaction("portal-gone") as connection:
+            await claims.answered(connection, self.name)
+            await records.gone(self.database, connection, held)
+            await claims.settle(connection, held, "done")
+            await claims.release(connection, held)
+        return "done"
+
+    async def _end(self, held: Claim, state: str) -> str:
+        async with self.database.transaction() as connection:
+            await claims.settle(connection, held, state)
+            await claims.release(connection, held)
+        return state

@@ -1,0 +1,171 @@
+"""What a withdrawal gives rise to beside itself: the release of before put back, the breach sheet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Row, Table, Text, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.publish import tables as t
+from services.publish.portals import tables as p
+from services.publish.records import card_row, read_card
+from shared.card import Card
+
+PERSONAL_DATA = "personal_data"
+# RGPD, article 33: the authority is told within 72 hours of having become aware of it.
+CLOCK = timedelta(hours=72)
+
+breaches = Table(
+    "breaches",
+    t.metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+async def predecessor(connection: AsyncConnection, dataset: str, release: str) -> Row[Any] | None:
+    """The latest publication that was public before, not withdrawn, under the card in force."""
+    pub = t.publications.c
+    card = await card_row(connection, dataset)
+    gone = select(t.withdrawn.c.release).where(t.withdrawn.c.dataset == dataset)
+    found = await connection.execute(
+        select(t.publications)
+        .where(
+            pub.dataset == dataset,
+            pub.release != release,
+            pub.state == "replaced",
+            pub.shaping == (card.shaping if card else ""),
+            pub.release.not_in(gone),
+        )
+        .order_by(pub.published_at.desc())
+        .limit(1)
+    )
+    return found.one_or_none()
+
+
+async def open_breach(connection: AsyncConnection, dataset: str, release: str, by: str) -> int:
+    """Starts the clock: the moment at which the city became aware of it. The sheet's number."""
+    number = await connection.scalar(
+        breaches.insert().values(dataset=dataset, release=release, opened_by=by)
+        .returning(breaches.c.id)
+    )  # fmt: skip
+    return int(number or 0)
+
+
+async def breach_sheets(
+    connection: AsyncConnection, dataset: str | None = None, now: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The sheets for the data protection officer, newest first: facts alone, no cell value.
+
+    RGPD, article 33, 3 and 5: nature, categories and number of records, consequences, measures.
+    """
+    chosen = select(breaches).order_by(breaches.c.id.desc()).limit(100)
+    if dataset:
+        chosen = chosen.where(breaches.c.dataset == dataset)
+    rows = (await connection.execute(chosen)).all()
+    return [await _sheet(connection, row, now or datetime.now(UTC)) for row in rows]
+
+
+async def _sheet(connection: AsyncConnection, row: Row[Any], now: datetime) -> dict[str, Any]:
+    pub = t.publications.c
+    found = (
+        await connection.execute(
+            select(t.publications)
+            .where(pub.release == row.release)
+            .order_by(pub.published_at.nulls_last())
+        )
+    ).all()
+    card_in_force = await card_row(connection, row.dataset)
+    card = read_card(card_in_force) if card_in_force else None
+    due = row.opened_at + CLOCK
+    since = min((one.published_at for one in found if one.published_at), default=None)
+    return {
+        "number": row.id,
+        "dataset": row.dataset,
+        "release": row.release,
+        "opened_at": row.opened_at.isoformat(),
+        "opened_by": row.opened_by,
+        "authority_due": due.isoformat(),
+        "hours_left": round(max((due - now).total_seconds(), 0) / 3600, 1),
+        "rows": found[-1].rows if found else None,
+        "columns": _columns(card),
+        "subject": card.subject if card else None,
+        "public_since": since.isoformat() if since else None,
+        # The portal counts downloads by dataset and format, not by release or person.
+        "downloads": "ecluse_downloads_total",
+        "files": sorted({file["name"] for one in found for file in one.files}),
+        "portals": await _portals(connection, row.dataset, card),
+        "acts": await _acts(connection, row),
+    }
+
+
+def _columns(card: Card | None) -> list[dict[str, str]]:
+    """The published columns and what the policy does with each."""
+    if card is None:
+        return []
+    return [
+        {"name": name, "action": card.privacy.columns[name].action}
+        for name in card.published_columns()
+    ]
+
+
+async def _portals(
+    connection: AsyncConnection, dataset: str, card: Card | None
+) -> list[dict[str, Any]]:
+    """Where copies were, whether each is gone, and whom to ask where nobody can tell."""
+    a = p.arrivals.c
+    latest = (
+        select(p.arrivals)
+        .where(a.dataset == dataset)
+        .distinct(a.portal)
+        .order_by(a.portal, a.made_at.desc())
+    )
+    told = {
+        row.portal: {
+            "portal": row.portal,
+            "by": "api",
+            "gone": row.state == "withdrawn",
+            "verified_at": row.verified_at.isoformat() if row.verified_at else None,
+        }
+        for row in await connection.execute(latest)
+    }
+    own = await connection.scalar(
+        select(func.count()).select_from(t.deliveries).where(
+            t.deliveries.c.dataset == dataset,
+            t.deliveries.c.portal == "own",
+            t.deliveries.c.act == "withdraw",
+            t.deliveries.c.state == "pending",
+        )
+    )  # fmt: skip
+    told["own"] = {"portal": "own", "by": "own", "gone": not own, "verified_at": None}
+    for one in card.portals or () if card else ():
+        if one.by == "harvest":
+            state = await connection.scalar(
+                select(t.deliveries.c.state).where(
+                    t.deliveries.c.dataset == dataset,
+                    t.deliveries.c.portal == one.name,
+                    t.deliveries.c.act == "withdraw",
+                )
+            )
+            told[one.name] = {
+                "portal": one.name,
+                "by": "harvest",
+                "gone": state == "done",
+                # Without the organisation's token there, a person has to write.
+                "ask": state is None,
+            }
+    return [told[name] for name in sorted(told)]
+
+
+async def _acts(connection: AsyncConnection, row: Row[Any]) -> list[dict[str, Any]]:
+    """Who did what about this release."""
+    u = t.audit.c
+    rows = await connection.execute(
+        select(u.at, u.actor, u.act).where(u.subject.in_((row.release, row.dataset))).order_by(u.id)
+    )
+    return [{"at": one.at.isoformat(), "actor": one.actor, "act": one.act} for one in rows]

@@ -1,0 +1,84 @@
+"""A dataset in udata's words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from services.publish.portals import udata_words as words
+from services.publish.portals.wanted import make_wanted
+from tests.cards import card
+
+
+class Publication:
+    """A row of `publications`, as far as portals need it."""
+
+    dataset = "bancs"
+    release = "r" + "0" * 31
+    occurred_at = datetime(2026, 3, 1, tzinfo=UTC)
+    files = (
+        {"role": "data", "format": "csv", "name": "bancs.csv", "media_type": "text/csv",
+         "bytes": 10, "sha256": "0" * 64, "bucket": "staged", "key": "x", "rows": 1},
+        {"role": "preview", "format": "json", "name": "preview.json", "media_type": "a/b",
+         "bytes": 10, "sha256": "0" * 64, "bucket": "staged", "key": "x", "rows": 1},
+    )  # fmt: skip
+
+
+KNOWN = words.Known(
+    licences={"lov2", "notspecified"},
+    granularities={"poi", "other"},
+    zones={"fr:commune:69123"},
+    schemas=(),
+    contact="c1",
+)
+
+
+def test_what_the_portal_does_not_have_is_left_out_and_said() -> None:
+    """An unknown licence falls back, an unknown zone and schema are left out: each with a warning."""
+    schema = {"name": "etalab/bancs", "version": "1.0.0"}
+    wanted = make_wanted(
+        card(
+            licence="odbl",
+            departures={"licence": "une source sous ODbL"},
+            spatial={"zones": ["fr:commune:69123", "fr:epci:0"], "granularity": "maison"},
+            schema=schema,
+        ),
+        Publication(),
+        "http://ville.example/",
+    )
+    told = words.describe(wanted, KNOWN)
+    assert (told.dataset["license"], told.dataset["spatial"]) == (
+        "notspecified",
+        {"zones": ["fr:commune:69123"], "granularity": "other"},
+    )
+    assert [(one.code, one.expected) for one in told.warnings] == [
+        ("portal_licence_unknown", "odc-odbl"),
+        ("portal_zone_unknown", "fr:epci:0"),
+        ("portal_schema_unknown", "etalab/bancs"),
+    ]
+
+
+def test_only_data_files_go_by_their_stable_address() -> None:
+    """Previews stay at home; an address has no version; ids follow from the URI for ever."""
+    wanted = make_wanted(card(), Publication(), "http://ville.example/")
+    told = words.describe(wanted, KNOWN)
+    [(uri, resource)] = told.resources.items()
+    assert uri == "http://ville.example/datasets/bancs#csv"
+    assert resource["url"] == "http://ville.example/datasets/bancs/bancs.csv"
+    assert words.resource_id(uri) == "7bf445f3-4571-576f-bc96-9392c3077156"
+
+
+def test_tags_are_written_as_the_portal_writes_them() -> None:
+    """Lower case, no accents, hyphens; what is too short is no tag."""
+    assert [words.tag(one) for one in ("Mobilier urbain", "Œuvre d'été", "eau", "à")] == [
+        "mobilier-urbain",
+        "oeuvre-d-ete",
+        "eau",
+        None,
+    ]
+
+
+def test_a_resource_with_our_key_twice_is_somebody_elses() -> None:
+    """A person copied it: the first is ours."""
+    resource = {"url": "u", "extras": {words.FILE_KEY: "uri#csv"}}
+    seen = words.seen({"id": "1", "resources": [{"id": "a", **resource}, {"id": "b", **resource}]})
+    assert (seen.ids.resources, seen.others) == ({"uri#csv": "a"}, ("b",))
