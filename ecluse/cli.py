@@ -325,9 +325,18 @@ def store(
     buckets_only: Annotated[
         bool, typer.Option("--buckets-only", help="For a store that is not MinIO.")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Delete what is past its retention from a folder.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set the object store up: buckets, retentions, one user a process, notifications."""
+    if sweep:
+        from ecluse.sweep_folder import sweep_folder  # noqa: PLC0415
+
+        gone = _await(sweep_folder(settings()), as_json)
+        _show({"deleted": gone}, as_json, f"past their retention, deleted: {sum(gone.values())}")
+        return
     try:
         from ecluse.store_setup import set_up_store  # noqa: PLC0415 - not in every image
     except ModuleNotFoundError:
@@ -422,7 +431,7 @@ def try_(
     except OSError:
         _fail(2, "--out must name a folder that can be written to", as_json=as_json)
     try:
-        trial = try_card(loaded, file, folder)
+        trial = try_card(loaded, file, folder, settings())
         if propose:
             write_proposal(loaded, file, folder, settings().language)
     except Exception as error:  # noqa: BLE001 - a library's text may quote a cell: only its place is said
