@@ -242,7 +242,7 @@ def try_(
     except OSError:
         fail(2, "--out must name a folder that can be written to", as_json=as_json)
     try:
-        trial = try_card(loaded, file, folder)
+        trial = try_card(loaded, file, folder, settings())
         if propose:
             write_proposal(loaded, file, folder, settings().language)
     except Exception as error:  # noqa: BLE001 - a library's text may quote a cell: only its place is said

@@ -90,9 +90,18 @@ def store(
     buckets_only: Annotated[
         bool, typer.Option("--buckets-only", help="For a store that is not MinIO.")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Delete what is past its retention from a folder.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set the object store up: buckets, retentions, one user a process, notifications."""
+    if sweep:
+        from ecluse.sweep_folder import sweep_folder  # noqa: PLC0415
+
+        gone = wait_for(sweep_folder(settings()), as_json)
+        show({"deleted": gone}, as_json, f"past their retention, deleted: {sum(gone.values())}")
+        return
     try:
         from ecluse.store_setup import set_up_store  # noqa: PLC0415 - not in every image
     except ModuleNotFoundError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,14 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database import open_engine
 from shared.envelope import identity
-from shared.event_parts import ObjectRef
+from shared.event_parts import BucketName, ObjectRef
 from shared.events import DatasetChanged
 from shared.failures import OursAway, Quarantined
 from shared.ids import change_id
 from shared.kafka_client import reader, to_end
 from shared.messages import Reason
 from shared.settings import Settings
-from shared.storage import Store, open_store
+from shared.storage import Store, keep_days, open_store
 
 # How long a change may be without an end before it is named.
 LIMITS = {
@@ -61,12 +62,7 @@ async def reconcile(settings: Settings, *, deep: bool) -> dict[str, Any]:
         wrong += await _twice(engine)
         wrong += await _untold(engine)
         files, missing = await _files(engine, store, deep=deep)
-        kept = {
-            "raw": settings.keep_raw_days,
-            "safe": settings.keep_safe_days,
-            "staged": settings.keep_staged_days,
-        }
-        objects, lacking = await _objects(engine, store, kept, deep=deep)
+        objects, lacking = await _objects(engine, store, keep_days(settings), deep=deep)
         wrong += missing + lacking
         return {
             "ok": not wrong,
@@ -150,7 +146,7 @@ async def _files(
 
 
 async def _objects(
-    engine: AsyncEngine, store: Store, kept: dict[str, int], *, deep: bool
+    engine: AsyncEngine, store: Store, kept: Mapping[BucketName, int], *, deep: bool
 ) -> tuple[int, list[dict[str, Any]]]:
     """What the manifests of the stages name, and what of it is gone or damaged.
 

@@ -37,7 +37,7 @@ from shared.event_parts import BucketName
 from shared.failures import OursAway
 from shared.messages import Reason
 from shared.settings import Settings
-from shared.storage import BUCKETS, Access
+from shared.storage import BUCKETS, Access, keep_days
 
 PROCESSES: tuple[Access, ...] = get_args(Access)
 # Manifests and pinned cards are what everything else is believed by: an overwritten one can be had
@@ -195,12 +195,7 @@ def _rules(name: BucketName, settings: Settings) -> list[Rule]:
             ),
         )
     ]
-    days = {
-        "raw": settings.keep_raw_days,
-        "safe": settings.keep_safe_days,
-        "staged": settings.keep_staged_days,
-    }.get(name)
-    if days:
+    if days := keep_days(settings).get(name):
         rules.append(
             Rule(
                 status=ENABLED,

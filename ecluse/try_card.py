@@ -9,17 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ecluse.try_schema import with_named_schema
 from services.anonymize.anonymize_table import anonymize_table
 from services.anonymize.report_html import report_html
 from services.anonymize.report_text import report_text
 from services.convert.convert_table import convert_table
+from services.ingest.refused_table import refusal_report
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared.card import Card
 from shared.event_parts import Stage
-from shared.failures import Quarantined
+from shared.failures import Quarantined, SourceAway
 from shared.formats import file_name
 from shared.ids import release_id
 from shared.messages import Language, Reason
+from shared.settings import Settings
 
 # What a machine of its own cannot know.
 NOT_CHECKED = ["earlier_releases", "linked_datasets", "approval"]
@@ -46,7 +49,6 @@ class Trial:
     files: list[dict[str, Any]] = field(default_factory=list)
     quality: dict[str, Any] = field(default_factory=dict)
     privacy: dict[str, Any] = field(default_factory=dict)
-    schema_named: bool = False
 
     def as_json(self, language: Language) -> dict[str, Any]:
         """The object that `try --json` prints."""
@@ -65,7 +67,7 @@ class Trial:
             "rows": self.rows,
             "columns": [{"name": name, "type": kind} for name, kind in self.columns],
             "files": self.files,
-            "not_checked": [*NOT_CHECKED, *(["schema"] if self.schema_named else [])],
+            "not_checked": NOT_CHECKED,
         }
 
 
@@ -85,24 +87,27 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def try_card(card: Card, source: Path, out: Path) -> Trial:
+def try_card(card: Card, source: Path, out: Path, settings: Settings) -> Trial:
     """Runs ingest, anonymize and convert on `source`; files go to `out` when nothing stops them."""
-    schema = card.table_schema
-    # A schema of the national catalogue is fetched where there is a store to keep it.
-    trial = Trial(schema_named=schema is not None and not schema.fields)
+    trial = Trial()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         try:
-            _run(trial, card, source, work, out)
+            _run(trial, card, source, work, out, settings)
+        except SourceAway as failure:
+            trial.reasons, trial.outcome = failure.reasons, "quarantined"
         except Quarantined as failure:
             trial.reasons = failure.reasons
+            if trial.stage == "ingest":
+                trial.quality = refusal_report(failure)
             first = failure.reasons[0].code
             trial.outcome = "refused" if first in REFUSED_BY_POLICY else "quarantined"
     return trial
 
 
-def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path) -> None:
+def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path, settings: Settings) -> None:
     trial.stage = "ingest"
+    card = with_named_schema(card, settings)
     ingested = source_to_table(source, card, work / "table.parquet", ReadLimits())
     trial.rows, trial.quality = ingested.rows, ingested.quality
     types = {column.name: column.type for column in ingested.columns}

@@ -86,10 +86,11 @@ def _print_quality(
     trial: Trial, language: Language, console: Console, say: Callable[[str], str]
 ) -> None:
     """How the file was read, and what ingest warns of: the quality report as far as it came."""
-    if not trial.quality:
+    if "source" not in trial.quality:
         return
     read_as = str(trial.quality["source"]["format"]).upper()
-    console.print(f"{say('read_as')} : {read_as}", highlight=False)
+    rows = f"{say('rows')} : {_number(trial.quality['rows'], language)}"
+    console.print(f"{say('read_as')} : {read_as}. {rows}", highlight=False)
     for place in trial.quality.get("derivable", []):
         console.print(f"• {say('derivable').format(place['position'])}", highlight=False)
     if points := trial.quality.get("points"):

@@ -49,6 +49,11 @@ def report(dataset: DatasetId, release: ReleaseId, stage: Stage) -> str:
     return f"{dataset}/reports/{release}.{stage}.json"
 
 
+def refusal(dataset: DatasetId, change_id: ChangeId) -> str:
+    """`reports`: why a change is quarantined, and the quality report of what it brought."""
+    return f"{dataset}/refusals/{change_id}.json"
+
+
 def report_page(dataset: DatasetId, release: ReleaseId, stage: Stage, language: Language) -> str:
     """`reports`: the same report as a page to read."""
     return f"{dataset}/reports/{release}.{stage}.{language}.html"
@@ -60,7 +65,7 @@ def file(dataset: DatasetId, release: ReleaseId, name: str) -> str:
 
 
 def schema(name: str, version: str) -> str:
-    """`raw`: a schema of the national catalogue, as it was fetched. No dataset begins with a dot."""
+    """`reports`: a schema of the national catalogue, as it was fetched. No dataset begins with a dot."""
     return f".schemas/{hashlib.sha256(f'{name}@{version}'.encode()).hexdigest()}.json"
 
 

@@ -26,16 +26,19 @@ async def made_once(
     release: ReleaseId,
     model: type[M],
     make: Callable[[], Awaitable[M]],
+    *,
+    deep: bool = False,
 ) -> M:
     """The stage's manifest of this release: the one that is there, else what `make` makes.
 
     Of two makers at once the first to write the manifest wins, and both return it. What the manifest
-    names may have come to the end of its retention: it is made again then.
+    names may have come to the end of its retention: it is made again then. So is, with `deep`, what
+    is damaged: the manifest itself, or an object that has not its checksum any more.
     """
     key = keys.manifest(dataset, release, stage)
     if (there := await store.get("reports", key)) is not None:
-        known = _read(model, there)
-        if await _all_there(store, known):
+        known = _read_or_none(model, there) if deep else _read(model, there)
+        if known is not None and await _all_there(store, known, deep):
             return known
         made = await make()
         if made != known:
@@ -49,17 +52,24 @@ async def made_once(
     return _read(model, await store.get("reports", key) or b"")
 
 
-async def _all_there(store: Store, made: BaseModel) -> bool:
+async def _all_there(store: Store, made: BaseModel, deep: bool) -> bool:
     for name in type(made).model_fields:
         value = getattr(made, name)
         for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, ObjectRef) and await store.size(one.bucket, one.key) != one.bytes:
+            if isinstance(one, ObjectRef) and not await store.holds(one, deep=deep):
                 return False
     return True
 
 
 def _written(made: BaseModel) -> bytes:
     return made.model_dump_json(exclude_none=True).encode()
+
+
+def _read_or_none(model: type[M], data: bytes) -> M | None:
+    try:
+        return _read(model, data)
+    except Quarantined:
+        return None
 
 
 def _read(model: type[M], data: bytes) -> M:

@@ -153,6 +153,19 @@ class Store:
         found = await self.find(bucket, key)
         return None if found is None else found.bytes
 
+    async def holds(self, ref: ObjectRef, *, deep: bool = False) -> bool:
+        """Whether the object is there with its size; `deep` reads it for its checksum too."""
+        if await self.size(ref.bucket, ref.key) != ref.bytes:
+            return False
+        if not deep:
+            return True
+        try:
+            async for _ in self.checked(ref):
+                pass
+        except Quarantined:
+            return False
+        return True
+
     async def list(self, bucket: BucketName, prefix: str = "") -> AsyncIterator[Found]:
         """The objects under a prefix, in no order.
 
@@ -239,6 +252,20 @@ def _there() -> Iterator[None]:
         yield
     except GONE:
         raise Quarantined(Reason(code="object_missing")) from None
+
+
+def keep_days(settings: Settings) -> dict[BucketName, int]:
+    """How many days after it was written an object is kept; other buckets time does not empty.
+
+    `raw` as a whole: sources, tables, changes' records, which version of a source was fetched last
+    (`versions/`, worth nothing without its source), and the last good table of one source among
+    several (`parts/`, written anew by each success: one that is late for longer stops the release).
+    """
+    return {
+        "raw": settings.keep_raw_days,
+        "safe": settings.keep_safe_days,
+        "staged": settings.keep_staged_days,
+    }
 
 
 Access = Literal["ingest", "anonymize", "convert", "publish", "portal", "notify", "operator"]

@@ -67,6 +67,11 @@ def _serve(pipe: Connection, modules: tuple[str, ...], parent: int, bounds: Boun
     warnings.simplefilter("ignore")
     for module in modules:
         importlib.import_module(module)
+    # Native libraries write there by themselves (python-calamine's Rust says what it panicked on).
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
     pipe.send(("ready", None))
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -74,6 +75,7 @@ class Passage:
                 "spool": folder,
                 "city_secret": "a secret of this test",
                 "retry_seconds": 0.001,
+                "allowed_folders": [folder / "sources"],
             }
         )
         self.told: list[tuple[str, bytes, dict[str, Any]]] = []
@@ -121,7 +123,11 @@ class Passage:
         """Sends a change whose file lies in the drop bucket."""
         key = f".sent/espaces-verts/{dataset}/{event_id}.csv"
         await self.store.put_bytes("drop", key, content.encode())
-        change = DatasetChanged(dataset=dataset, address=f"drop:///{key}")
+        await self.announce(event_id, dataset=dataset, address=f"drop:///{key}")
+
+    async def announce(self, event_id: str, dataset: str = "bancs", **told: Any) -> None:
+        """Sends a change as a domain system, or publish, does."""
+        change = DatasetChanged.model_validate({"dataset": dataset, **told})
         await self.put(
             DatasetChanged.TOPIC,
             change.model_dump_json(exclude_none=True).encode(),
@@ -290,6 +296,66 @@ async def test_far_fewer_or_more_rows(passage: Passage, rows: int, stopped: bool
         assert reason["expected"] == "-50 % … +50 %"
     else:
         assert reasons == []
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "seen"),
+    [
+        (f"id;places\nB1;3\n{SECRET};{SECRET}\n", "type_mismatch", 2),
+        (f"{SECRET}", "column_missing", None),
+        ("id;places\nB1;3\n", "row_count", 1),
+    ],
+)
+async def test_a_quarantined_change_has_its_report(
+    passage: Passage, content: str, code: str, seen: int | None
+) -> None:
+    """By the change's id, in `reports`: all reasons, and what was seen of the table; no value."""
+    passage.declare(card(quality={"row_stop": ["-20%", "+50%"]}))
+    await passage.send(A)
+    passage.make_public(passage.events(DatasetIngested)[0])
+    await passage.send(content, "e2")
+    change = passage.events(LedgerRow)[-1]["change"]
+    written = await passage.store.get("reports", f"bancs/refusals/{change}.json") or b""
+    told = json.loads(written)
+    assert told["reasons"][0]["code"] == code
+    assert told.get("rows") == seen
+    assert len(told.get("columns", [])) == (2 if seen else 0)
+    assert SECRET.encode() not in written
+    assert passage.ledger()[-1] == ("ingest", "quarantined")
+
+
+@pytest.mark.parametrize("damage", ["table", "source", "manifest", "record"])
+@pytest.mark.parametrize("fetch", ["kept", "again"])
+async def test_a_rerun_mends_what_is_damaged(
+    passage: Passage, tmp_path: Path, damage: str, fetch: str
+) -> None:
+    """A flipped bit in `raw`, an unreadable manifest: made again, where the source is still there."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    (folder / "a.csv").write_text(A, encoding="utf-8")
+    passage.declare(card())
+    await passage.announce("e1", address=(folder / "a.csv").as_uri())
+    [ingested] = passage.events(DatasetIngested)
+    release, change = ingested["release"], ingested["change"]
+    table = await passage.store.get("raw", ingested["table"]["key"])
+    places = {
+        "table": ("raw", ingested["table"]["key"]),
+        "source": ("raw", f"bancs/sources/{hashlib.sha256(A.encode()).hexdigest()}"),
+        "manifest": ("reports", f"bancs/manifests/{release}.ingest.json"),
+        "record": ("raw", f"bancs/changes/{change}.fetched.json"),
+    }
+    bucket, key = cast(Any, places[damage])
+    right = await passage.store.get(bucket, key) or b""
+    await passage.store.put_bytes(bucket, key, right[:-1] + bytes([right[-1] ^ 1]))
+    rerun = {
+        "change": change, "sequence": ingested["sequence"], "source_of": change,
+        "card_revision": 1, "fetch": fetch, "asked_by": "replay:1",
+    }  # fmt: skip
+    await passage.announce("e2", rerun=rerun)
+    assert await passage.store.get(bucket, key) == right
+    again = passage.events(DatasetIngested)[1]
+    assert again["table"] == ingested["table"]
+    assert await passage.store.get("raw", again["table"]["key"]) == table
 
 
 async def test_undeclared_and_paused_are_parked(passage: Passage) -> None:

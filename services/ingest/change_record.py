@@ -53,6 +53,11 @@ class Run(BaseModel):
     card_revision: int
     fetch_again: bool
 
+    @property
+    def again(self) -> bool:
+        """Whether this is a re-run: what is kept may be what is wrong, and is looked at closely."""
+        return self.run != self.record.change
+
 
 async def take_up(event: DatasetChanged, came: Received, store: Store, generation: int) -> Run:
     """The run that an event asks for, its change's record found or created.

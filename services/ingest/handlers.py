@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from services.ingest.download import Fetched
 from services.ingest.drops import Drops, keys_of
 from services.ingest.keep_source import keep_source
 from services.ingest.make_table import IngestManifest, make_table
+from services.ingest.refused_table import TableRefused, keep_refusal
+from services.ingest.row_change import check_row_change
 from services.ingest.schema_by_name import with_schema
 from services.ingest.schema_drift import drift_since
 from shared.card import Card
@@ -54,6 +57,17 @@ async def on_changed(
     """Fetches, keeps, types and validates what changed; or says that nothing did."""
     run = await take_up(event, came, room.store, room.settings.generation)
     entry = await _card_in_force(event, run, room)
+    try:
+        return await _ingest(event, came, run, entry, room)
+    except Quarantined as failure:
+        await keep_refusal(room.store, event.dataset, run.record.change, failure)
+        # The report stays in the store; what travels are the reasons.
+        raise Quarantined(*failure.reasons) from None
+
+
+async def _ingest(
+    event: DatasetChanged, came: Received, run: Run, entry: CatalogDataset, room: Room
+) -> DatasetIngested | DatasetConfirmed:
     card = Card.model_validate(entry.body)
     await pin(room.store, card, entry.card)
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
@@ -83,9 +97,14 @@ async def on_changed(
             release,
             IngestManifest,
             lambda: _make(source, card, release, Path(folder), room),
+            deep=run.again,
         )
     public = now_public.release if now_public else None
-    _check_rows(made.rows, now_public.rows if now_public else None, card)
+    try:
+        check_row_change(made.rows, now_public.rows if now_public else None, card)
+    except Quarantined as failure:
+        quality = json.loads(await room.store.read(made.quality))
+        raise TableRefused(*failure.reasons, quality=quality) from None
     drift = await drift_since(room.store, event.dataset, public, made.quality)
     return DatasetIngested.model_validate(facts | made.model_dump() | {"drift": drift})
 
@@ -95,16 +114,6 @@ async def _make(
 ) -> IngestManifest:
     whole = await with_schema(card, folder, room.settings, room.store)
     return await make_table(source, whole, release, folder, room.store, room.pool)
-
-
-def _check_rows(rows: int, before: int | None, card: Card) -> None:
-    """Raises Quarantined(`row_count`) when far fewer or more rows came than are public."""
-    if not before or card.quality.row_stop is None:
-        return
-    low, high = card.quality.row_stop
-    if not low <= 100 * (rows - before) / before <= high:
-        bounds = f"{low:+d} % … {high:+d} %"
-        raise Quarantined(Reason(code="row_count", count=rows, limit=before, expected=bounds))
 
 
 async def on_notified(event: DropNotified, drops: Drops, settings: Settings) -> None:

@@ -20,6 +20,7 @@ from shared.card import Card
 from shared.card_source import PartSource, Source
 from shared.event_parts import ObjectRef
 from shared.failures import Quarantined
+from shared.ids import DatasetId
 from shared.messages import Reason
 from shared.settings import Settings
 from shared.storage import Store
@@ -40,25 +41,14 @@ async def keep_source(
     what the first pass saw. Raises SourceAway, Quarantined.
     """
     path = folder / "source"
-    known = None if run.fetch_again else await read_fetched(store, card.dataset, run.source_of)
-    if known:
-        ref = ObjectRef(
-            bucket="raw",
-            key=keys.source(card.dataset, known.sha256),
-            bytes=known.bytes,
-            sha256=known.sha256,
-        )
-        await store.download(ref, path)
+    if kept := await _kept(run, card.dataset, path, store):
         await _clear_drop(run, store)
-        version = Validators(modified=known.modified)
-        return Fetched(path, known.bytes, known.sha256, version, known.notes)
+        return kept
     if card.sources and run.record.address is None and pool is not None:
         fetched = await _gathered(card, path, settings, store, pool)
     else:
         fetched = await _fetched(run.record.address, card, card.source, path, settings, store)
-    key = keys.source(card.dataset, fetched.sha256)
-    if await store.size("raw", key) != fetched.bytes:
-        await store.put("raw", key, path, fetched.sha256)
+    await _keep(store, card.dataset, fetched, sure=run.again)
     record = FetchedRecord(
         sha256=fetched.sha256,
         bytes=fetched.bytes,
@@ -70,6 +60,28 @@ async def keep_source(
     )
     await _clear_drop(run, store)
     return fetched
+
+
+async def _kept(run: Run, dataset: DatasetId, path: Path, store: Store) -> Fetched | None:
+    """The bytes that the change brought before; None if they are to be fetched.
+
+    A re-run mends what is damaged where the source is still to be had. Raises Quarantined.
+    """
+    if run.fetch_again:
+        return None
+    try:
+        known = await read_fetched(store, dataset, run.source_of)
+        if known is None:
+            return None
+        key = keys.source(dataset, known.sha256)
+        ref = ObjectRef(bucket="raw", key=key, bytes=known.bytes, sha256=known.sha256)
+        await store.download(ref, path)
+    except Quarantined:
+        if not run.again or _dropped(run):
+            raise
+        return None
+    version = Validators(modified=known.modified)
+    return Fetched(path, known.bytes, known.sha256, version, known.notes)
 
 
 async def _gathered(
@@ -106,15 +118,28 @@ async def _fetched(
     except NotModified:
         if known is None:
             raise
-        await store.download(known.ref(card.dataset), path)
+        try:
+            await store.download(known.ref(card.dataset), path)
+        except Quarantined:
+            # The copy is damaged; the server still has what it was made from.
+            account = accounts.account(told.account)
+            fetched = await fetch_source(address, path, settings, store, account)
+            await _keep(store, card.dataset, fetched, sure=True)
+            return fetched
         return Fetched(path, known.bytes, known.sha256, known.validators)
     if fetched.validators:
         # The version is only worth noting with its bytes.
-        key = keys.source(card.dataset, fetched.sha256)
-        if await store.size("raw", key) != fetched.bytes:
-            await store.put("raw", key, path, fetched.sha256)
+        await _keep(store, card.dataset, fetched)
         await version.write(fetched)
     return fetched
+
+
+async def _keep(store: Store, dataset: DatasetId, fetched: Fetched, *, sure: bool = False) -> None:
+    """Puts the source into `raw` unless it is there: by its size, if `sure` by its checksum too."""
+    key = keys.source(dataset, fetched.sha256)
+    ref = ObjectRef(bucket="raw", key=key, bytes=fetched.bytes, sha256=fetched.sha256)
+    if not await store.holds(ref, deep=sure):
+        await store.put("raw", key, fetched.path, fetched.sha256)
 
 
 def _check_drop(address: str, card: Card) -> None:
@@ -133,11 +158,15 @@ def _check_drop(address: str, card: Card) -> None:
         raise Quarantined(Reason(code="drop_elsewhere", expected=f"{card.domain}/{card.dataset}/"))
 
 
+def _dropped(run: Run) -> bool:
+    return address_parts(run.record.address or "").scheme == "drop"
+
+
 async def _clear_drop(run: Run, store: Store) -> None:
     """A dropped file leaves the drop bucket as soon as it is in `raw`; not one dropped since."""
-    parts = address_parts(run.record.address or "")
-    if parts.scheme != "drop":
+    if not _dropped(run):
         return
+    parts = address_parts(run.record.address or "")
     found = await store.find("drop", drop_key(parts))
     if found and parts.query in ("", f"version={version_of(found)}"):
         await store.delete("drop", drop_key(parts))

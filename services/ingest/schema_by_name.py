@@ -1,8 +1,8 @@
 """Fetches a schema that a card names (`schema: {name: …, version: …}`) from the national catalogue.
 
 schema.data.gouv.fr publishes one list of all schemas, their versions, and where each lies. What was
-fetched once is kept in the raw zone: a version never changes, and a catalogue that is away holds
-up nobody who has been there before.
+fetched once is kept in `reports`, which time does not empty: a version never changes, and a
+catalogue that is away holds up nobody who has been there before. A schema holds no data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from services.ingest.fetch_source import fetch_source
 from shared import keys
 from shared.card import Card
 from shared.card_parts import TableSchema
-from shared.failures import Quarantined
+from shared.failures import Quarantined, SourceAway
 from shared.messages import Reason
 from shared.settings import Settings
 from shared.storage import Store
@@ -26,20 +26,25 @@ from shared.storage import Store
 async def with_schema(card: Card, folder: Path, settings: Settings, store: Store) -> Card:
     """The card, the schema that it names put into it.
 
-    Raises Quarantined(`schema_unknown`) when the catalogue has none such, SourceAway.
+    Raises Quarantined(`schema_unknown`) when the catalogue has none such,
+    SourceAway(`schema_away`).
     """
     named = card.table_schema
     if named is None or named.fields or not named.name or not named.version:
         return card
     key = keys.schema(named.name, named.version)
-    kept = await store.get("raw", key)
+    kept = await store.get("reports", key)
     if kept is None:
-        address = await _address(named.name, named.version, folder, settings, store)
         path = folder / "schema.json"
-        await fetch_source(address, path, settings, store)
+        try:
+            address = await _address(named.name, named.version, folder, settings, store)
+            await fetch_source(address, path, settings, store)
+        except SourceAway:
+            called = f"{named.name} {named.version}"
+            raise SourceAway(Reason(code="schema_away", expected=called)) from None
         kept = path.read_bytes()
     schema = _read(kept, named.name, named.version)
-    await store.create("raw", key, kept)
+    await store.create("reports", key, kept)
     return card.model_copy(update={"table_schema": schema})
 
 

@@ -26,6 +26,7 @@ from services.ingest.parallel_columns import ColumnThreads, ahead
 from services.ingest.point_column import Positions
 from services.ingest.profile_columns import ColumnProfile
 from services.ingest.read_limits import ReadLimits
+from services.ingest.refused_table import TableRefused
 from services.ingest.row_groups import RowGroups
 from services.ingest.settle_types import ReadColumn, settle_types
 from services.ingest.source_table import Ordinals, SourceTable
@@ -128,24 +129,25 @@ def _ingest(
     rules.finish(broken)
     blocking = mismatches.reasons(table.lines)
     rule_reasons = broken.reasons(table.lines)
-    if blocking or (rule_reasons and card.quality.errors == "block"):
-        raise Quarantined(*blocking, *(rule_reasons if card.quality.errors == "block" else ()))
-    warnings = (*rules.unknown, *warnings)
-    warnings = (*_short_years(columns, profiles), *warnings)
+    stops = (*blocking, *(rule_reasons if card.quality.errors == "block" else ()))
     warnings = (
         *notes,
         *table.warnings,
         *settled.warnings,
+        *_short_years(columns, profiles),
+        *rules.unknown,
         *warnings,
         *_dropped(table),
-        *rule_reasons,
+        *(() if card.quality.errors == "block" else rule_reasons),
     )
-    size, digest = _weighed(out)
     quality = _report(table, columns, profiles, rows, warnings)
     if not card.derive and (derivable := proposals(table.headers)):
         quality["derivable"] = derivable
     if at := positions.columns():
         quality["points"] = {axis: columns[i].named.position for axis, i in at.items()}
+    if stops:
+        raise TableRefused(*stops, quality=quality)
+    size, digest = _weighed(out)
     kept = tuple(Column(c.named.name, c.reading.type, c.named.declared) for c in columns)
     return IngestedTable(rows, kept, quality, size, digest)
 

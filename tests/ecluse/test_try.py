@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from ecluse import try_card as module
 from ecluse.cli import app
 from shared.settings import settings
+from tests.schema_catalogue import Catalogue, running
 
 CITY = Path(__file__).parents[2] / "deploy" / "demo" / "city"
 # The smaller ones: a trial's way is the same for thousands of rows.
@@ -38,6 +39,12 @@ def fresh() -> Iterator[None]:
     settings.cache_clear()
     yield
     settings.cache_clear()
+
+
+@pytest.fixture
+def catalogue() -> Iterator[Catalogue]:
+    with running() as there:
+        yield there
 
 
 @pytest.fixture
@@ -147,7 +154,8 @@ def test_an_earlier_trial_leaves_nothing(bancs: Path, tmp_path: Path) -> None:
     (out / "notes.txt").write_text("mine")
     (bancs / "data.csv").write_text("id;[places]\nB1;trois\n", encoding="utf-8")
     assert tried(bancs, out).exit_code == 3
-    assert {path.name for path in out.iterdir()} == {"notes.txt", "report.json"}
+    left = {path.name for path in out.iterdir()}
+    assert left == {"notes.txt", "report.json", "quality.json"}
 
 
 @pytest.mark.parametrize("name", ["bancs.csv", "report.json"])
@@ -246,3 +254,56 @@ def test_a_draft_is_written_when_asked_for(bancs: Path, tmp_path: Path) -> None:
     assert "quasi_identifiers" in draft
     assert tried(bancs, tmp_path / "out").exit_code == 3
     assert not (tmp_path / "out" / "proposal.yaml").exists()
+
+
+NAMED = "schema: {{name: etalab/schema-bancs, version: 1.2.0}}"
+
+
+def test_a_schema_by_name(
+    bancs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalogue: Catalogue
+) -> None:
+    """Fetched as ingest does, and kept: the second trial needs no network."""
+    text = (bancs / "card.yaml").read_text(encoding="utf-8").replace("[places]", "places")
+    lines = [NAMED.format() if line.startswith("schema:") else line for line in text.splitlines()]
+    (bancs / "card.yaml").write_text("\n".join(lines), encoding="utf-8")
+    (bancs / "data.csv").write_text("id;places\nB1;2020\nB2;x\n", encoding="utf-8")
+    monkeypatch.setenv("ECLUSE_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("ECLUSE_ALLOW_PRIVATE_ADDRESSES", "true")
+    monkeypatch.setenv("ECLUSE_SCHEMA_CATALOGUE", "http://127.0.0.1:9/schemas.json")
+
+    def codes() -> list[str]:
+        settings.cache_clear()
+        answer = tried(bancs, tmp_path / "out", "--json")
+        assert answer.exit_code == 3
+        return [one["code"] for one in json.loads(answer.output)["reasons"]]
+
+    assert codes() == ["schema_away"]
+    monkeypatch.setenv("ECLUSE_SCHEMA_CATALOGUE", f"{catalogue.address}/schemas.json")
+    assert codes() == ["type_mismatch"]
+    monkeypatch.setenv("ECLUSE_SCHEMA_CATALOGUE", "http://127.0.0.1:9/schemas.json")
+    assert codes() == ["type_mismatch"]
+    assert len(catalogue.asked) == 2
+
+
+def test_a_stopped_file_has_its_whole_report(
+    bancs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How it was read, every column's profile, all reasons with their counts; no value."""
+    monkeypatch.setenv("ECLUSE_LANGUAGE", "en")
+    text = f"id;[places]\nB1;3\n{SECRET};{SECRET}\nB3;{SECRET}\nTotal;7\n"
+    (bancs / "data.csv").write_text(text, encoding="utf-8")
+    said = tried(bancs, tmp_path / "out").output
+    assert "Read as : CSV. Rows : 3" in " ".join(said.split())
+    assert "The line of totals below the table was left out." in " ".join(said.split())
+    written = (tmp_path / "out" / "quality.json").read_text(encoding="utf-8")
+    told = json.loads(written)
+    assert [(one["code"], one["line"], one["count"], one["found"]) for one in told["reasons"]] == [
+        ("type_mismatch", 3, 2, "text"),
+        ("type_mismatch", 4, 2, "text"),
+    ]
+    assert [one["code"] for one in told["warnings"]] == ["totals_left_out"]
+    assert [(one["name"], one["type"]) for one in told["columns"]] == [
+        ("id", "string"),
+        ("[places]", "integer"),
+    ]
+    assert SECRET not in written + said

@@ -52,6 +52,11 @@ def greedy_by_another(mark: Path) -> None:
     started.wait()
 
 
+def streams() -> list[bool]:
+    nowhere = Path(os.devnull).stat()
+    return [os.path.samestat(os.fstat(one), nowhere) for one in (1, 2)]
+
+
 def endless() -> None:
     signal.pause()
 
@@ -88,6 +93,10 @@ class TestPool:
     async def test_a_result(self, pool: WorkerPool) -> None:
         """What the work returns."""
         assert await pool.run(double, 21) == 42
+
+    async def test_what_a_library_prints_goes_nowhere(self, pool: WorkerPool) -> None:
+        """A native panic quotes what it stumbled over: a worker's output and errors are no log."""
+        assert await pool.run(streams) == [True, True]
 
     async def test_a_failure_comes_back_with_its_reasons(self, pool: WorkerPool) -> None:
         """Our failures cross the process border whole."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -16,55 +12,14 @@ from shared.card import Card
 from shared.failures import EcluseError, Quarantined, SourceAway
 from shared.settings import Settings
 from shared.storage import open_store
+from tests.schema_catalogue import NAME, Catalogue, running
 from tests.services.ingest.reading import plain
-
-NAME = "etalab/schema-bancs"
-SCHEMA = {
-    "name": "bancs",
-    "version": "9.9.9",
-    "fields": [{"name": "id"}, {"name": "places", "type": "year"}],
-}
-
-
-class Catalogue(ThreadingHTTPServer):
-    """A catalogue with one schema; `asked` is what was asked of it."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.schema: object = SCHEMA
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def answer(self, path: str) -> object:
-        if path == "/schemas.json":
-            version = {"version_name": "1.2.0", "schema_url": f"{self.address}/bancs.json"}
-            return {
-                "schemas": [
-                    {"name": "etalab/other", "schema_type": "jsonschema", "versions": [version]},
-                    {"name": NAME, "schema_type": "tableschema", "versions": [version]},
-                ]
-            }
-        return self.schema
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Catalogue)
-        self.server.asked.append(self.path)
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(self.server.answer(self.path)).encode())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Silent."""
 
 
 @pytest.fixture
 def catalogue() -> Iterator[Catalogue]:
-    with Catalogue() as running:
-        Thread(target=running.serve_forever, daemon=True).start()
-        yield running
-        running.shutdown()
+    with running() as there:
+        yield there
 
 
 def told(folder: Path, address: str) -> Settings:
@@ -126,7 +81,7 @@ async def test_a_schema_that_is_none(catalogue: Catalogue, tmp_path: Path, schem
 async def test_the_catalogue_is_away(tmp_path: Path) -> None:
     """Somebody else's host: the change waits."""
     failures: tuple[type[EcluseError], ...] = (SourceAway,)
-    with pytest.raises(failures):
+    with pytest.raises(failures, match="schema_away"):
         await get(naming(), tmp_path, told(tmp_path, "http://127.0.0.1:9"))
 
 
