@@ -101,6 +101,11 @@ class Card(Part):
     formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
     optional_formats: tuple[Format, ...] | None = Field(default=None, json_schema_extra=SHAPING)
     csv_delimiter: Delimiter | None = Field(default=None, json_schema_extra=SHAPING)
+    sheets: Literal["refuse", "split"] = Field(
+        default="refuse",
+        description="a table longer than a sheet: refuse the workbook, or split it into sheets",
+        json_schema_extra=SHAPING,
+    )
     archive: bool = Field(
         default=False,
         json_schema_extra=SHAPING,

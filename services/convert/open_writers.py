@@ -93,6 +93,7 @@ def open_job(form: str, order: Order, out: Path) -> FormatJob:
 
 def _plain_writer(form: str, out: CountingWriter, order: Order) -> Writer:
     table, card, facts = order.table, order.card, order.facts
+    split, words = card.sheets == "split", dictionary_rows(card, table.types)
     match form:
         case "csv":
             return CsvWriter(out, table.schema.names, card.csv_delimiter or ",")
@@ -107,9 +108,9 @@ def _plain_writer(form: str, out: CountingWriter, order: Order) -> Writer:
                 out, table.schema, facts, geometries=table.geometries, extent=order.extent
             )
         case "xlsx":
-            return XlsxWriter(out, table, facts, dictionary_rows(card, table.types))
+            return XlsxWriter(out, table, facts, words, split=split)
         case "ods":
-            return OdsWriter(out, table, facts, dictionary_rows(card, table.types))
+            return OdsWriter(out, table, facts, words, split=split)
     raise ValueError(f"no writer for {form}")
 
 

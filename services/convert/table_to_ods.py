@@ -8,6 +8,7 @@ become paragraphs. A text with a character that XML forbids cannot be held.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import IO
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from services.convert.dictionary_rows import HEADER
 from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch, SafeTable
-from services.convert.table_to_xlsx import check_sheet, sheet_integers, write_rows
+from services.convert.sheets import DICTIONARY, data_sheets, sheet_integers, write_rows
 from services.convert.written_file import CountingWriter
 from services.convert.xml_text import attribute, escape, escaped, holds_forbidden
 from services.convert.zip_stream import ZipStream
@@ -61,7 +62,8 @@ _ROW, _ROW_END = "<table:table-row>", "</table:table-row>"
 
 
 class OdsWriter:
-    """Writes batches into the first sheet; raises FormatRefused for what no sheet can hold."""
+    """Writes batches into one sheet, or into several with `split`; raises FormatRefused for what
+    they cannot hold."""
 
     def __init__(
         self,
@@ -69,29 +71,40 @@ class OdsWriter:
         table: SafeTable,
         facts: ReleaseFacts,
         dictionary: Sequence[tuple[str, ...]],
+        *,
+        split: bool = False,
     ) -> None:
-        check_sheet("ods", table)
+        self._names = data_sheets("ods", table, split=split)
+        self._header = table.schema.names
         self._dictionary = dictionary
+        self._row = self._number = 0
         self._zip = ZipStream(out)
         # First and uncompressed, so that the file's type can be told from its first bytes.
         self._zip.add("mimetype", b"application/vnd.oasis.opendocument.spreadsheet", stored=True)
-        for name, content in _package(facts):
+        for name, content in _package(facts, (*self._names, DICTIONARY)):
             self._zip.add(name, f"{_XML}{content}".encode())
         size = 120 * table.rows * len(table.schema)
         self._content = self._zip.open("content.xml", size=size)
         self._say(
             f'{_XML}<office:document-content{_SPACES} office:version="1.3">{_STYLES}'
             "<office:body><office:spreadsheet>"
-            f"{_open_table('Données', table.schema.names)}"
+            f"{_open_table(self._names[0], self._header)}"
         )
 
     def write(self, batch: Batch) -> None:
         if column := holds_forbidden(batch.cells):
             raise refused("ods", "control_characters", column=column)
-        write_rows(self._content, batch, _cell, (_ROW, _EMPTY, _ROW_END))
+        write_rows(batch, self._row, self._sheet_of, _cell, (_ROW, _EMPTY, _ROW_END))
+        self._row += batch.arrow.num_rows
+
+    def _sheet_of(self, number: int) -> IO[bytes]:
+        if number > self._number:
+            self._number = number
+            self._say(f"</table:table>{_open_table(self._names[number], self._header)}")
+        return self._content
 
     def close(self) -> None:
-        self._say(f"</table:table>{_open_table('Dictionnaire', HEADER)}")
+        self._say(f"</table:table>{_open_table(DICTIONARY, HEADER)}")
         for row in self._dictionary:
             self._say(f"{_ROW}{''.join(_text(cell) for cell in row)}{_ROW_END}")
         self._say("</table:table></office:spreadsheet></office:body></office:document-content>")
@@ -171,7 +184,7 @@ def _cell(name: str, kind: pl.DataType, _risky: str | None) -> pl.Expr:
     return _string(value.cast(pl.String))
 
 
-def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
+def _package(facts: ReleaseFacts, names: Sequence[str]) -> Iterable[tuple[str, str]]:
     """The parts beside the content: name, XML."""
     members = ("content.xml", "meta.xml", "settings.xml", "styles.xml")
     yield (
@@ -217,9 +230,9 @@ def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
         for name, kind, value in frozen
     )
     sheets = "".join(
-        f'<config:config-item-map-entry config:name="{sheet}">{items}'
+        f"<config:config-item-map-entry config:name={attribute(sheet)}>{items}"
         "</config:config-item-map-entry>"
-        for sheet in ("Données", "Dictionnaire")
+        for sheet in names
     )
     yield (
         "settings.xml",

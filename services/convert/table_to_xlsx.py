@@ -10,22 +10,26 @@ before March 1900 (until then Excel counts a day that never was).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 import polars as pl
 
 from services.convert.dictionary_rows import HEADER
-from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch, SafeTable
+from services.convert.sheets import (
+    DICTIONARY,
+    check_lengths,
+    data_sheets,
+    sheet_integers,
+    sheet_rows,
+    write_rows,
+)
 from services.convert.written_file import CountingWriter
 from services.convert.xml_text import attribute, escape, escaped
 from services.convert.zip_stream import ZipStream
 
-MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 1_048_576, 16_384, 32_767
-EXACT = 10**15
-SLICE = 20_000  # rows whose XML is in memory at once
 DAY_ZERO = dt.date(1899, 12, 30)
 FIRST_DAY, LAST_DAY = dt.date(1900, 3, 1), dt.date(9999, 12, 31)
 _DAY_US = 86_400_000_000
@@ -66,7 +70,8 @@ _SHEET_END = b"</sheetData></worksheet>"
 
 
 class XlsxWriter:
-    """Writes batches into the first sheet; raises FormatRefused for what no sheet can hold."""
+    """Writes batches into one sheet, or into several with `split`; raises FormatRefused for what
+    they cannot hold."""
 
     def __init__(
         self,
@@ -74,72 +79,49 @@ class XlsxWriter:
         table: SafeTable,
         facts: ReleaseFacts,
         dictionary: Sequence[tuple[str, ...]],
+        *,
+        split: bool = False,
     ) -> None:
-        check_sheet("xlsx", table)
+        names = data_sheets("xlsx", table, split=split)
+        self._header = table.schema.names
+        self._size = 60 * min(table.rows, sheet_rows()) * len(table.schema)
+        self._row = self._number = 0
         self._zip = ZipStream(out)
-        for name, content in _package(facts):
+        for name, content in _package(facts, (*names, DICTIONARY)):
             self._zip.add(name, f"{_XML}{content}".encode())
-        with self._zip.open("xl/worksheets/sheet2.xml") as sheet:
+        with self._zip.open(f"xl/worksheets/sheet{len(names) + 1}.xml") as sheet:
             _open_sheet(sheet, HEADER, selected="")
             for row in dictionary:
                 cells = "".join(_text(cell) for cell in row)
                 sheet.write(f"<row>{cells}</row>".encode())
             sheet.write(_SHEET_END)
-        size = 60 * table.rows * len(table.schema)
-        self._sheet = self._zip.open("xl/worksheets/sheet1.xml", size=size)
-        _open_sheet(self._sheet, table.schema.names, selected=' tabSelected="1"')
+        self._sheet = self._next()
 
     def write(self, batch: Batch) -> None:
         check_lengths("xlsx", batch.cells)
-        write_rows(self._sheet, batch, _cell, ("<row>", "<c/>", "</row>"))
+        write_rows(batch, self._row, self._sheet_of, _cell, ("<row>", "<c/>", "</row>"))
+        self._row += batch.arrow.num_rows
 
     def close(self) -> None:
-        self._sheet.write(_SHEET_END)
-        self._sheet.close()
+        self._end()
         self._zip.close()
 
+    def _sheet_of(self, number: int) -> IO[bytes]:
+        if number >= self._number:
+            self._end()
+            self._sheet = self._next()
+        return self._sheet
 
-def write_rows(
-    sheet: IO[bytes],
-    batch: Batch,
-    cell: Callable[[str, pl.DataType, str | None], pl.Expr],
-    marks: tuple[str, str, str],
-) -> None:
-    """Writes a batch as XML: `cell` makes a column's cells of its name, its type and the name of the
-    column that says which would run; `marks` begin a row, stand for no value, end a row."""
-    begin, nothing, end = marks
-    told = {name: f"\x00{name}" for name in batch.risky}
-    cells = [
-        cell(name, kind, told.get(name)).fill_null(nothing)
-        for name, kind in batch.cells.schema.items()
-    ]
-    row = pl.concat_str(pl.lit(begin), *cells, pl.lit(end))
-    marked = batch.cells.with_columns(batch.risky[name].alias(told[name]) for name in told)
-    for part in marked.iter_slices(SLICE):
-        sheet.write(part.select(row=row)["row"].str.join("").item().encode())
+    def _next(self) -> IO[bytes]:
+        self._number += 1
+        sheet = self._zip.open(f"xl/worksheets/sheet{self._number}.xml", size=self._size)
+        selected = ' tabSelected="1"' if self._number == 1 else ""
+        _open_sheet(sheet, self._header, selected=selected)
+        return sheet
 
-
-def check_sheet(form: str, table: SafeTable) -> None:
-    """Raises FormatRefused when a table has more rows or columns than a sheet."""
-    if table.rows > MOST_ROWS - 1:
-        raise refused(form, "too_many_rows", count=table.rows, limit=MOST_ROWS - 1)
-    if len(table.schema) > MOST_COLUMNS:
-        raise refused(form, "too_many_columns", count=len(table.schema), limit=MOST_COLUMNS)
-
-
-def check_lengths(form: str, frame: pl.DataFrame) -> None:
-    """Raises FormatRefused when a text is longer than a cell (in UTF-16, as Excel counts)."""
-    for name, kind in frame.schema.items():
-        if kind != pl.String:
-            continue
-        long = frame[name].filter(frame[name].str.len_bytes() > LONGEST_CELL)
-        if any(len(text.encode("utf-16-le")) // 2 > LONGEST_CELL for text in long):
-            raise refused(form, "cell_too_long", limit=LONGEST_CELL, column=name)
-
-
-def sheet_integers(column: pl.Expr) -> pl.Expr:
-    """Whether an integer is exact as a number of a sheet, which shows 15 digits."""
-    return column.is_between(-EXACT, EXACT, closed="none")
+    def _end(self) -> None:
+        self._sheet.write(_SHEET_END)
+        self._sheet.close()
 
 
 def _open_sheet(sheet: IO[bytes], header: Iterable[str], *, selected: str) -> None:
@@ -215,8 +197,9 @@ def _days_before_1970() -> int:
     return (dt.date(1970, 1, 1) - DAY_ZERO).days
 
 
-def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
-    """The parts that make two sheets a workbook, and its properties: name, XML."""
+def _package(facts: ReleaseFacts, sheets: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """The parts that make sheets a workbook, and its properties: name, XML."""
+    numbered = list(enumerate(sheets, start=1))
     types = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     rels = "http://schemas.openxmlformats.org/package/2006/relationships"
     office = "http://schemas.openxmlformats.org/officeDocument/2006"
@@ -227,9 +210,12 @@ def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
         f'<Default Extension="rels" ContentType="{meta}.relationships+xml"/>'
         '<Default Extension="xml" ContentType="application/xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{types}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{types}.worksheet+xml"/>'
-        f'<Override PartName="/xl/worksheets/sheet2.xml" ContentType="{types}.worksheet+xml"/>'
-        f'<Override PartName="/xl/styles.xml" ContentType="{types}.styles+xml"/>'
+        + "".join(
+            f'<Override PartName="/xl/worksheets/sheet{number}.xml"'
+            f' ContentType="{types}.worksheet+xml"/>'
+            for number, _ in numbered
+        )
+        + f'<Override PartName="/xl/styles.xml" ContentType="{types}.styles+xml"/>'
         f'<Override PartName="/docProps/core.xml" ContentType="{meta}.core-properties+xml"/>'
         '<Override PartName="/docProps/custom.xml" ContentType="application/'
         'vnd.openxmlformats-officedocument.custom-properties+xml"/></Types>',
@@ -247,17 +233,22 @@ def _package(facts: ReleaseFacts) -> Iterable[tuple[str, str]]:
     yield (
         "xl/workbook.xml",
         f'<workbook xmlns="{_MAIN}" xmlns:r="{office}/relationships"><sheets>'
-        '<sheet name="Données" sheetId="1" r:id="rId1"/>'
-        '<sheet name="Dictionnaire" sheetId="2" r:id="rId2"/></sheets></workbook>',
+        + "".join(
+            f'<sheet name={attribute(name)} sheetId="{number}" r:id="rId{number}"/>'
+            for number, name in numbered
+        )
+        + "</sheets></workbook>",
     )
     yield (
         "xl/_rels/workbook.xml.rels",
         f'<Relationships xmlns="{rels}">'
-        f'<Relationship Id="rId1" Type="{office}/relationships/worksheet"'
-        ' Target="worksheets/sheet1.xml"/>'
-        f'<Relationship Id="rId2" Type="{office}/relationships/worksheet"'
-        ' Target="worksheets/sheet2.xml"/>'
-        f'<Relationship Id="rId3" Type="{office}/relationships/styles" Target="styles.xml"/>'
+        + "".join(
+            f'<Relationship Id="rId{number}" Type="{office}/relationships/worksheet"'
+            f' Target="worksheets/sheet{number}.xml"/>'
+            for number, _ in numbered
+        )
+        + f'<Relationship Id="rId{len(sheets) + 1}" Type="{office}/relationships/styles"'
+        ' Target="styles.xml"/>'
         "</Relationships>",
     )
     yield "xl/styles.xml", _STYLES

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from frictionless import Package
 
-from services.convert import table_to_xlsx
+from services.convert import sheets
 from services.convert.refusal import Why
 from shared.card import Card
 from shared.failures import Quarantined
@@ -50,7 +50,7 @@ def test_a_required_format_that_cannot_hold_it_stops_the_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Named in `formats`, it must be; the reason says which and why, in both languages."""
-    monkeypatch.setattr(table_to_xlsx, "MOST_ROWS", 2)
+    monkeypatch.setattr(sheets, "MOST_ROWS", 2)
     with pytest.raises(Quarantined) as stopped:
         convert(TABLE, tmp_path, formats=["csv", "json", "parquet", "xlsx"])
     [reason] = stopped.value.reasons

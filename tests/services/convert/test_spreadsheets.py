@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from services.convert import table_to_xlsx
+from services.convert import sheets
 from tests.services.convert.tables import RELEASE, convert, file
 
 SHEETS = ("xlsx", "ods")
@@ -258,7 +258,7 @@ def test_a_sheet_without_rows_and_a_wide_one(tmp_path: Path, form: str) -> None:
 
 def test_a_sheet_holds_so_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limit, header included, it is written; one row more, it is refused by name and count."""
-    monkeypatch.setattr(table_to_xlsx, "MOST_ROWS", 11)
+    monkeypatch.setattr(sheets, "MOST_ROWS", 11)
     (tmp_path / "a").mkdir()
     assert not convert(pa.table({"n": list(range(10))}), tmp_path / "a", *SHEETS).refused
     made = convert(pa.table({"n": list(range(11))}), tmp_path, *SHEETS)
@@ -268,6 +268,42 @@ def test_a_sheet_holds_so_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
     assert [one.format for one in made.files] == ["csv", "json", "parquet"]
     assert not file(tmp_path, "xlsx").exists()
+
+
+@pytest.mark.parametrize("form", SHEETS)
+@pytest.mark.parametrize(("rows", "batch"), [(10, 7), (11, 7), (33, 7), (35, 25), (20, 10)])
+def test_a_long_table_is_several_sheets_if_the_card_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, rows: int, batch: int
+) -> None:
+    """Each with the header, every row once and in order, the dictionary last, the same bytes again,
+    however the table is read."""
+    monkeypatch.setattr(sheets, "MOST_ROWS", 11)
+    table = pa.table({"n": list(range(rows)), "t": [f"=é{number}" for number in range(rows)]})
+    layout = {"row_group_size": batch}
+    made = convert(table, tmp_path, form, sheets="split", layout=layout)
+    assert not made.refused
+    book = CalamineWorkbook.from_path(str(file(tmp_path, form)))
+    count = -(-rows // 10)
+    names = ["Données"] if count == 1 else [f"Données {number + 1}" for number in range(count)]
+    assert book.sheet_names == [*names, "Dictionnaire"]
+    found = []
+    for name in names:
+        header, *cells = book.get_sheet_by_name(name).to_python()
+        assert header == ["n", "t"]
+        assert 1 <= len(cells) <= 10
+        found += cells
+    assert found == [[number, f"=é{number}"] for number in range(rows)]
+    (tmp_path / "b").mkdir()
+    again = convert(table, tmp_path / "b", form, sheets="split")
+    assert [one.sha256 for one in again.files] == [one.sha256 for one in made.files]
+
+
+def test_no_workbook_of_too_many_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond twenty it is refused even so."""
+    monkeypatch.setattr(sheets, "MOST_ROWS", 11)
+    table = pa.table({"n": list(range(201))})
+    [reason] = convert(table, tmp_path, "xlsx", sheets="split").refused
+    assert (reason.code, reason.count, reason.limit) == ("format_too_many_rows", 201, 200)
 
 
 def test_a_cell_holds_so_many_characters(tmp_path: Path) -> None:
