@@ -152,7 +152,16 @@ def _protection(card: Card) -> list[Problem]:
         problems.append(Problem("privacy.sensitive", f"{name} is a quasi-identifier too: choose"))
     for name in sorted(set(privacy.hierarchies) - set(privacy.quasi_identifiers)):
         problems.append(Problem(f"privacy.hierarchies.{name}", "is of no quasi-identifier"))
-    along = [name for measure in privacy.measures.values() for name in measure.along]
+    along = [
+        name
+        for measure in privacy.measures.values()
+        for name in (*measure.along, *filter(None, [measure.count]))
+    ]
+    problems += [
+        Problem("privacy.measures", f"{one.largest} must be dropped, and goes with a `count`")
+        for one in privacy.measures.values()
+        if one.largest and (one.largest in shown or one.count is None)
+    ]
     problems += [
         Problem("privacy.measures", f"{name} is not published: name published columns only")
         for name in (*privacy.measures, *along)

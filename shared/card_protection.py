@@ -93,10 +93,20 @@ class HierarchyRule(_Part):
 
 
 class Measure(_Part):
-    """A column of counts: cells below `min` are hidden, and others that would give them away."""
+    """A column of counts, or of amounts with their count: cells of fewer than `min` units are hidden,
+    those of which one unit makes up too much, and others that would give them away."""
 
     unit: Literal["person", "household", "enterprise"] = "person"
     min: int = Field(ge=LEAST_K, description="least count that is shown; zero is shown")
+    count: str | None = Field(
+        default=None, description="column of how many units an amount is of; else it counts itself"
+    )
+    largest: str | None = Field(
+        default=None, description="column of the largest unit's part of an amount; it is dropped"
+    )
+    dominance: int | None = Field(
+        default=None, ge=1, le=99, description="most that one unit may make up, in % (default 85)"
+    )
     along: tuple[str, ...] = Field(
         default=(), description="columns made from it, such as rates: hidden with it"
     )

@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
 from services.anonymize.exposure import Exposure
 from services.anonymize.geometry_cells import check_geometries
+from services.anonymize.header_lexicon import words
+from services.anonymize.linked import cut_another_way
 from services.anonymize.look_like_people import check_subject
 from services.anonymize.position_columns import holds_positions
 from services.anonymize.privacy_report import Protection, make_report, protection_report
-from services.anonymize.protect_counts import HiddenCells, protect_counts
+from services.anonymize.protect_counts import HiddenCells, dimension_names, protect_counts
 from services.anonymize.protect_table import (
     PROTECTED,
     asked_of,
@@ -133,7 +135,7 @@ def _anonymize(
             # Rows that are not people have none that could be left out.
             raise Quarantined(Reason(code="removal_without_unit", count=len(removed.digests)))
         if card.privacy.measures:
-            return _counted(source, plan, out)
+            return _counted(source, plan, out, before)
         if card.subject in PROTECTED:
             return _protected(source, plan, out, before, removed)
         rows, findings = _copy(source, plan, out)
@@ -211,14 +213,33 @@ def _write(table: pa.Table, out: Path) -> None:
         writer.write_table(table)
 
 
-def _counted(source: pq.ParquetFile, plan: _Plan, out: Path) -> AnonymizedTable:
+def _counted(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -> AnonymizedTable:
     """The same for a table of counts: whole, since margins join its cells."""
     given, _ = _whole(source, plan, None)
-    table, hidden = protect_counts(given, plan.card)
+    cut = {
+        words(name): given.column(name) for name in dimension_names(given.column_names, plan.card)
+    }
+    labels = {
+        name: tuple(sorted(map(str, column.unique().to_pylist()))) for name, column in cut.items()
+    }
+    if other := cut_another_way(labels, before.linked):
+        raise Quarantined(Reason(code="cut_another_way", detail=other))
+    parts = [one.largest for one in plan.card.privacy.measures.values() if one.largest]
+    there = [name for name in parts if name in source.schema_arrow.names]
+    largest = {name: source.read([name]).column(name) for name in there}
+    table, hidden = protect_counts(given, plan.card, largest)
     _write(table, out)
     findings = verify_counts(out, table.schema, table.num_rows, plan.card)
     accepted = judge([one for one in findings if not one.chance], plan.card)
-    return _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
+    made = _result(plan, out, table.num_rows, findings, accepted, hidden=hidden)
+    shown = Exposure(
+        quasi_identifiers=(),
+        levels=(),
+        classes=(),
+        linked=plan.card.privacy.linked,
+        dimensions=labels,
+    )
+    return replace(made, exposure=shown)
 
 
 def _protected(

@@ -74,7 +74,11 @@ def _wrong_rules(card: Card) -> Iterable[Reason]:
     for name, rule in privacy.columns.items():
         if rule.action == "pseudonymize" and not rule.basis:
             yield Reason(code="pseudonym_refused", column=name)
-    along = (name for measure in privacy.measures.values() for name in measure.along)
+    measures = privacy.measures.values()
+    along = [name for one in measures for name in (*one.along, *filter(None, [one.count]))]
+    for one in measures:
+        if one.largest and (one.largest in shown or one.count is None):
+            yield Reason(code="protection_inconsistent", column=one.largest)
     named = (*privacy.quasi_identifiers, *(privacy.sensitive or ()), *privacy.measures, *along)
     for name in named:
         if name not in shown:

@@ -42,7 +42,8 @@ class Exposure(BaseModel):
     """What one release shows. `levels` are those of `quasi_identifiers`, in their order; where classes
     have their own, the most general of them. `hierarchies`: digests of how values become coarser.
     `words` and `sensitive` name quasi-identifiers and sensitive columns as any dataset may spell them;
-    `linked` is the card's group of datasets of the same people; `decided` when its policy was."""
+    `linked` is the card's group of datasets of the same people; `dimensions`, of a table of counts, by
+    what it is cut; `decided`, when its policy was."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -53,6 +54,7 @@ class Exposure(BaseModel):
     words: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     linked: str | None = None
+    dimensions: dict[str, tuple[str, ...]] = {}
     k: int | None = None
     decided: str | None = None
 

@@ -68,7 +68,8 @@ async def on_ingested(event: DatasetIngested, room: Room) -> DatasetAnonymized:
 
 
 async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeManifest:
-    if card.subject not in PROTECTED or card.privacy.measures:
+    people = card.subject in PROTECTED and not card.privacy.measures
+    if not people and card.privacy.linked is None:
         return await _anonymized(event, card, room, None)
     if room.register is None:
         raise Quarantined(Reason(code="register_missing"))

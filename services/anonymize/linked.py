@@ -146,3 +146,21 @@ def _agree_on_few(
 
 def _said(one: Exposed, place: int) -> list[str]:
     return [told.split(SEPARATOR)[place] for told in one.told]
+
+
+def cut_another_way(mine: Mapping[str, Sequence[str]], others: Sequence[Linked]) -> str | None:
+    """A dataset of the same people that counts them by other cuts (IRIS and grid, 0-17 and 0-18), so
+    that the difference of two sums may be one person; None if none does.
+
+    Of two tables one must be the other's sums: its dimensions among the other's, and where both have
+    one, its values too.
+    """
+    for one in others:
+        theirs = one.exposure.dimensions
+        if not theirs or not one.same_people:
+            continue
+        nested = mine.keys() <= theirs.keys() or theirs.keys() <= mine.keys()
+        both = [(set(mine[name]), set(theirs[name])) for name in mine.keys() & theirs.keys()]
+        if not nested or not all(a <= b or b <= a for a, b in both):
+            return one.dataset
+    return None

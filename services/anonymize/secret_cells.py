@@ -17,6 +17,8 @@ Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 # A block of lines that hang together is solved as one; above this, nobody waits for it.
 MOST_CELLS = 1500
+# Bounds that still move after so many turns move by little.
+_MOST_TURNS = 50
 
 
 class TooEntangled(Exception):
@@ -29,6 +31,7 @@ class Line:
 
     parts: tuple[int, ...]
     total: int
+    dimension: str = ""
 
     @property
     def cells(self) -> tuple[int, ...]:
@@ -55,13 +58,20 @@ def lines_of(
                 totals[key] = row
             else:
                 parts.setdefault(key, []).append(row)
-        found += [Line(tuple(parts[key]), total) for key, total in totals.items() if key in parts]
+        found += [
+            Line(tuple(parts[key]), total, name) for key, total in totals.items() if key in parts
+        ]
     return found
 
 
-def secret_cells(counts: Counts, lines: Sequence[Line], least: int) -> Mask:
-    """Which cells are hidden. Raises TooEntangled."""
+def secret_cells(
+    counts: Counts, lines: Sequence[Line], least: int, also: Mask | None = None
+) -> Mask:
+    """Which cells are hidden: small ones, those of `also`, and what gives them away. Raises
+    TooEntangled."""
     small: Mask = (counts > 0) & (counts < least)
+    if also is not None:
+        small = small | also
     hidden = small.copy()
     while weak := _weak_lines(counts, lines, hidden, small, least):
         before = int(hidden.sum())
@@ -107,12 +117,70 @@ def _weak_lines(
             chosen = single or own[:1] or shown[:1]
             weak += [(one, sum(bool(hidden[c]) for c in one.cells)) for one in chosen]
             continue
+        narrow = _narrow(counts, inside, hidden, small, least)
+        own = [line for line in shown if any(cell in narrow for cell in line.cells)]
+        weak += [(line, sum(bool(hidden[c]) for c in line.cells)) for line in own[:1]]
         for line in shown:
             parts = [cell for cell in line.parts if hidden[cell]]
             few = not hidden[line.total] and any(small[cell] for cell in parts)
             if few and sum(int(counts[cell]) for cell in parts) < least:
                 weak.append((line, len(parts)))
     return weak
+
+
+def _narrow(
+    counts: Counts, lines: Sequence[Line], hidden: Mask, small: Mask, least: int
+) -> set[int]:
+    """Small cells that what is shown leaves fewer than `least` values for, and cannot be any more."""
+    return {
+        cell
+        for cell, (low, high) in bounds(counts, lines, hidden).items()
+        if small[cell] and high - low + 1 < least
+    }
+
+
+def bounds(counts: Counts, lines: Sequence[Line], hidden: Mask) -> dict[int, tuple[float, float]]:
+    """Between what a reader knows each hidden cell to lie, adding up line after line; at least 0.
+
+    A margin is never less than its parts, nor a part more than its margin.
+    """
+    known: dict[int, tuple[float, float]] = {
+        cell: (0.0, np.inf) if hidden[cell] else (float(counts[cell]), float(counts[cell]))
+        for line in lines
+        for cell in line.cells
+    }
+    changed, turns = True, 0
+    while changed and turns < _MOST_TURNS:
+        changed, turns = False, turns + 1
+        for line in lines:
+            lows = sum(known[cell][0] for cell in line.parts)
+            highs = [known[cell][1] for cell in line.parts]
+            endless = sum(high == np.inf for high in highs)
+            finite = sum(high for high in highs if high < np.inf)
+            least, most = known[line.total]
+            for cell in line.parts:
+                low, high = known[cell]
+                others_most = (
+                    np.inf
+                    if endless - (high == np.inf)
+                    else finite - (0 if high == np.inf else high)
+                )
+                new = max(low, least - others_most), min(high, most - (lows - low))
+                changed |= _moved(known, cell, new)
+                lows += known[cell][0] - low
+                if high == np.inf and new[1] < np.inf:
+                    endless, finite = endless - 1, finite + new[1]
+                elif high < np.inf:
+                    finite += new[1] - high
+            whole = np.inf if endless else finite
+            changed |= _moved(known, line.total, (max(least, lows), min(most, whole)))
+    return {cell: pair for cell, pair in known.items() if hidden[cell]}
+
+
+def _moved(known: dict[int, tuple[float, float]], cell: int, new: tuple[float, float]) -> bool:
+    moved = new != known[cell]
+    known[cell] = new
+    return moved
 
 
 def determined(lines: Sequence[Line], hidden: Mask) -> Mask:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from services.anonymize.anonymize_table import anonymize_table
 from services.anonymize.exposure import Exposure
 from services.anonymize.linked import Linked
 from services.anonymize.protect_table import ProtectedTable, protect_table
@@ -104,6 +108,43 @@ def test_the_same_people_in_other_groups_cannot_be_compared(make_card: MakeCard)
         beside(card, SCHOOL, school, same=True)
     assert failure.value.reasons[0].code == "exposure_incomparable"
     assert beside(card, SCHOOL, school).table.num_rows == SCHOOL.num_rows
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "refused"),
+    [
+        ({"iris": ["691230101"]}, {"carreau": ["200mN1E1"]}, True),
+        ({"age": ["0-17", "18+"]}, {"age": ["0-18", "19+"]}, True),
+        ({"age": ["0-17", "18+"]}, {"age": ["0-17", "18+"], "iris": ["691230101"]}, False),
+        ({"age": ["Total"]}, {"age": ["0-17", "18+", "Total"]}, False),
+    ],
+)
+def test_case_53_the_same_people_by_two_cuts(
+    mine: dict[str, list[str]],
+    theirs: dict[str, list[str]],
+    refused: bool,
+    make_card: MakeCard,
+    tmp_path: Path,
+) -> None:
+    """By IRIS and by grid, by 0-17 and 0-18: refused. Sums of the other's cells: let pass."""
+
+    def made(cut: dict[str, list[str]], before: Before) -> Any:
+        rows = list(product(*cut.values()))
+        columns = dict(zip(cut, map(list, zip(*rows, strict=True)), strict=True))
+        pq.write_table(pa.table(columns | {"nb": [40] * len(rows)}), tmp_path / "in.parquet")
+        rules = dict.fromkeys((*cut, "nb"), "keep")
+        card = make_card(rules, "people", measures={"nb": {"min": 11}}, linked="habitants")
+        return anonymize_table(
+            tmp_path / "in.parquet", card, tmp_path / "out.parquet", None, before
+        ).exposure
+
+    before = Before(linked=(Linked("autre", made(theirs, Before()), True),))
+    if not refused:
+        made(mine, before)
+        return
+    with pytest.raises(Quarantined) as failure:
+        made(mine, before)
+    assert failure.value.reasons[0].code == "cut_another_way"
 
 
 def test_case_70_a_repeat_under_an_older_policy(make_card: MakeCard) -> None:

@@ -113,7 +113,7 @@ def test_a_defect_is_caught_by_the_proof(
 ) -> None:
     """If only small cells were hidden, the proof would work them out from the margins."""
 
-    def primary_alone(table: pa.Table, card: Card) -> tuple[pa.Table, list[Any]]:
+    def primary_alone(table: pa.Table, card: Card, _: Any) -> tuple[pa.Table, list[Any]]:
         values = table["nb"].to_pylist()
         small = [0 < n < 11 for n in values]
         shown = [None if hidden else n for n, hidden in zip(values, small, strict=True)]
@@ -150,3 +150,71 @@ def test_the_proof_sees_cells_and_their_status(
     pq.write_table(bad, out, store_schema=False)
     with pytest.raises(Quarantined):
         verify_counts(out, table.schema, 2, card)
+
+
+AID: dict[str, Any] = {
+    "commune": ["A", "A", "A", "B", "B", "B", "Total", "Total", "Total"],
+    "secteur": ["bois", "eau", "Total"] * 3,
+    "montant": [1000.0, 400.0, 1400.0, 500.0, 600.0, 1100.0, 1500.0, 1000.0, 2500.0],
+    "entreprises": [4, 6, 10, 5, 6, 11, 9, 12, 21],
+    "premiere": [920.0, 100.0, 920.0, 100.0, 120.0, 120.0, 920.0, 120.0, 920.0],
+}
+AID_RULES = dict.fromkeys(("commune", "secteur", "montant", "entreprises"), "keep") | {
+    "premiere": "drop"
+}
+AID_POLICY: dict[str, Any] = {
+    "measures": {
+        "montant": {"unit": "enterprise", "min": 3, "count": "entreprises", "largest": "premiere"}
+    },
+    "margins": {"commune": "Total", "secteur": "Total"},
+}
+
+
+def test_case_51_one_enterprise_makes_up_92_percent(
+    make_card: MakeCard, write: Write, out: Path
+) -> None:
+    """Its cell is hidden though four are in it, and its complements with it; what is left adds up to
+    nothing that tells it."""
+    anonymize_table(write(AID), make_card(AID_RULES, "enterprises", **AID_POLICY), out)
+    made = pq.read_table(out).to_pylist()
+    hidden = {(row["commune"], row["secteur"]) for row in made if row["montant_statut"] == "secret"}
+    assert ("A", "bois") in hidden
+    assert len(hidden) >= 4
+    for row in made:
+        secret = (row["commune"], row["secteur"]) in hidden
+        assert (row["montant"] is None) == (row["entreprises"] is None) == secret
+    assert "premiere" not in made[0]
+    loose = AID_POLICY["measures"]["montant"] | {"dominance": 95}
+    policy = AID_POLICY | {"measures": {"montant": loose}}
+    anonymize_table(write(AID), make_card(AID_RULES, "enterprises", **policy), out)
+    assert pq.read_table(out)["montant"].null_count == 0
+
+
+def test_the_largest_part_is_never_shown(make_card: MakeCard, write: Write, out: Path) -> None:
+    """A policy that keeps it, or a source without it, stops."""
+    for rules, table in (
+        (AID_RULES | {"premiere": "keep"}, AID),
+        ({n: r for n, r in AID_RULES.items() if n != "premiere"},
+         {n: c for n, c in AID.items() if n != "premiere"}),
+    ):  # fmt: skip
+        with pytest.raises(Quarantined) as failure:
+            anonymize_table(write(table), make_card(rules, "enterprises", **AID_POLICY), out)
+        assert "protection_inconsistent" in {one.code for one in failure.value.reasons}
+
+
+def test_all_or_none_tells_of_everybody(make_card: MakeCard, write: Write, out: Path) -> None:
+    """Where all forty receive the benefit, each of them does: hidden, with the zero that says so."""
+    table = {
+        "commune": ["A", "A", "A", "B", "B", "B"],
+        "aide": ["oui", "non", "Total"] * 2,
+        "nb": [40, 0, 40, 20, 25, 45],
+    }
+    policy: dict[str, Any] = {
+        "measures": {"nb": {"min": 11}}, "margins": {"aide": "Total"}, "sensitive": ["aide"],
+    }  # fmt: skip
+    rules = dict.fromkeys(table, "keep")
+    anonymize_table(write(table), make_card(rules, "people", **policy), out)
+    assert pq.read_table(out)["nb"].to_pylist() == [None, None, 40, 20, 25, 45]
+    del policy["sensitive"]
+    anonymize_table(write(table), make_card(rules, "people", **policy), out)
+    assert pq.read_table(out)["nb"].null_count == 0

@@ -15,6 +15,7 @@ from services.anonymize.secret_cells import (
     Line,
     Mask,
     TooEntangled,
+    bounds,
     determined,
     lines_of,
     secret_cells,
@@ -69,7 +70,7 @@ def test_zeros_are_shown() -> None:
 def test_lines_are_those_whose_margin_is_there() -> None:
     """Rows alike but for one dimension, and the row that says their sum."""
     dimensions: dict[str, list[object]] = {"commune": ["A", "B", "Total", "A"], "an": [1, 1, 1, 2]}
-    assert lines_of(dimensions, {"commune": "Total"}) == [Line((0, 1), 2)]
+    assert lines_of(dimensions, {"commune": "Total"}) == [Line((0, 1), 2, "commune")]
 
 
 @given(
@@ -101,3 +102,24 @@ def test_what_cannot_be_checked_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     cells, lines = table([[1, 2, 3], [1, 2, 3], [1, 2, 3]])
     with pytest.raises(TooEntangled):
         secret_cells(cells, lines, 5)
+
+
+def test_a_narrow_interval_is_as_good_as_the_number() -> None:
+    """Three of a line's four cells are hidden and one of them is nearly all: what is left for the small
+    ones is widened until it could be anything under the threshold."""
+    # Two lines share their margin: 9 is hidden beside 1, but both lie between 0 and 10 only.
+    counts = np.array([1, 9, 200, 210])
+    line = Line((0, 1, 2), 3)
+    hidden = secret_cells(counts, [line], 11)
+    low, high = bounds(counts, [line], hidden)[0]
+    assert high - low >= 10
+
+
+def test_bounds_are_what_a_reader_knows() -> None:
+    """A part is at most its margin less the others; a margin at least its shown parts."""
+    counts = np.array([3, 4, 100, 107])
+    assert bounds(counts, [Line((0, 1, 2), 3)], np.array([True, True, False, False])) == {
+        0: (0, 7), 1: (0, 7),
+    }  # fmt: skip
+    (both,) = [bounds(counts, [Line((0, 1, 2), 3)], np.array([True, False, False, True]))]
+    assert both[3] == (104, np.inf)
