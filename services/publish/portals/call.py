@@ -80,6 +80,15 @@ def body(answer: httpx.Response, *, writes: bool) -> object:
         raise failure(Reason(code="portal_unreadable")) from None
 
 
+def body_or_none(answer: httpx.Response) -> bytes | None:
+    """What a stranger reads there; None if that is nothing (403, 404, 410)."""
+    if answer.status_code in (403, 404, 410):
+        return None
+    if answer.status_code != 200:
+        raise PortalAway(Reason(code="portal_unreadable"))
+    return answer.content
+
+
 def refusal(status: int, named: object) -> Quarantined:
     """What a portal's refusal means. `named` is its JSON object of fields: names are shown, no texts."""
     if status in (401, 403):
