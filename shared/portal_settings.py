@@ -34,7 +34,9 @@ class PortalAccess(BaseModel):
     licences: dict[str, str] = Field(
         default={}, description="licence of a card → its code there, where it has one of its own"
     )
-    at_once: int = Field(default=4, ge=1, le=64, description="datasets under way at a time")
+    at_once: int = Field(
+        default=4, ge=1, le=64, description="calls under way at a time, per process of publish"
+    )
     timeout_seconds: float = Field(default=60, gt=0, description="longest wait for an answer")
     look_hours: float = Field(default=24, gt=0, description="how often all copies are looked at")
     late_hours: float = Field(default=24, gt=0, description="after it what has not arrived is late")

@@ -207,4 +207,4 @@ def open_portal(access: Access) -> Connector:
         client_options={"allow_http": portal.url.startswith("http://")},
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
     )
-    return Bucket(access, objects, open_http({}, portal.timeout_seconds, portal.at_once * 2))
+    return Bucket(access, objects, open_http(portal.timeout_seconds, portal.at_once))
