@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bench import chambers, declared, machine, pipeline, report
+from bench import chambers, declared, machine, pipeline, portals, report
 from deploy.local.kafka import LocalStackError
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "chambers": chambers.measure,
     "pipeline": pipeline.measure,
     "declared": declared.measure,
+    "portals": portals.measure,
 }
 
 

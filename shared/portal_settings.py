@@ -15,18 +15,15 @@ class PortalAccess(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="udata, ckan, s3, sftp")
-    url: str = Field(
-        pattern=r"^(https?|sftp)://[^\s]+$", description="such as https://www.data.gouv.fr"
-    )
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="udata, ckan, s3")
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="such as https://www.data.gouv.fr")
     organization: str = Field(
         default="", description="the city's organisation there: its id (udata), its name (ckan)"
     )
     token: str = Field(default="", description="name of its token in `ECLUSE_PORTAL_TOKENS`")
-    account: str = Field(default="", description="access key (s3), user (sftp)")
-    folder: str = Field(default="", description="bucket (s3), folder (sftp)")
+    account: str = Field(default="", description="access key (s3)")
+    folder: str = Field(default="", description="bucket (s3)")
     public_url: str = Field(default="", description="where strangers fetch what lies there")
-    host_key: str = Field(default="", description="the server's public key (sftp), in one line")
     mode: Literal["link", "upload"] = Field(
         default="link", description="files by their address on the city's portal, or their bytes"
     )
@@ -37,7 +34,9 @@ class PortalAccess(BaseModel):
     licences: dict[str, str] = Field(
         default={}, description="licence of a card → its code there, where it has one of its own"
     )
-    at_once: int = Field(default=4, ge=1, le=64, description="datasets under way at a time")
+    at_once: int = Field(
+        default=4, ge=1, le=64, description="calls under way at a time, per process of publish"
+    )
     timeout_seconds: float = Field(default=60, gt=0, description="longest wait for an answer")
     look_hours: float = Field(default=24, gt=0, description="how often all copies are looked at")
     late_hours: float = Field(default=24, gt=0, description="after it what has not arrived is late")

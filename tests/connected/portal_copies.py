@@ -77,5 +77,13 @@ def stands(state: str, code: str) -> Callable[[dict[str, Any]], bool]:
 
 def tried_again(town: Town) -> None:
     """What was put off is due now: tests do not wait ten seconds."""
-    town.rows("update publish.portal_circuits set open_until = null returning portal")
-    town.rows("update publish.deliveries set next_try = now() where done_at is null returning id")
+    town.postgres.run_sql(
+        town.database,
+        "update publish.portal_circuits set open_until = null;"
+        "update publish.deliveries set next_try = now() where state in ('pending', 'unknown')",
+    )
+
+
+def looked_at_now(town: Town) -> None:
+    """The copies' rhythm has come round."""
+    town.postgres.run_sql(town.database, "update publish.portal_copies set next_look = now()")

@@ -180,7 +180,7 @@ async def test_a_portal_that_fails(place: Place) -> None:
     proxy.mood = calm
     tried_again(town)
     await at_rest(town)
-    assert len([one for one in proxy.written() if one == "POST /api/1/datasets/"]) == 1 + 1
+    assert len([one for one in proxy.written() if one == "POST /api/1/datasets/"]) == 1
     dataset = await place.there()
 
     proxy.mood = writes("page")

@@ -19,10 +19,14 @@ _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
-def open_http(headers: dict[str, str], seconds: float, connections: int) -> httpx.AsyncClient:
-    """The client of one portal. Redirects are not followed: a token goes where it was meant to."""
+def open_http(seconds: float, connections: int) -> httpx.AsyncClient:
+    """The client of one portal, with as many calls under way as are allowed; the others wait.
+
+    It has no token: each call names its own, and strangers none. Redirects are not followed: a token
+    goes where it was meant to.
+    """
     return httpx.AsyncClient(
-        headers={"User-Agent": USER_AGENT, **headers},
+        headers={"User-Agent": USER_AGENT},
         timeout=httpx.Timeout(seconds, pool=None),
         limits=httpx.Limits(max_connections=connections, keepalive_expiry=2),
     )
@@ -78,6 +82,15 @@ def body(answer: httpx.Response, *, writes: bool) -> object:
     except ValueError:
         failure = Unknown if writes else PortalAway
         raise failure(Reason(code="portal_unreadable")) from None
+
+
+def body_or_none(answer: httpx.Response) -> bytes | None:
+    """What a stranger reads there; None if that is nothing (403, 404, 410)."""
+    if answer.status_code in (403, 404, 410):
+        return None
+    if answer.status_code != 200:
+        raise PortalAway(Reason(code="portal_unreadable"))
+    return answer.content
 
 
 def refusal(status: int, named: object) -> Quarantined:

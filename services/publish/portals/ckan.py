@@ -44,14 +44,12 @@ class Ckan:
         self._access, self._portal = access, portal
         self._api = f"{portal.url.rstrip('/')}/api/3/action"
         token = access.token.get_secret_value()
-        headers = {"Authorization": token} if token else {}
-        self._http = open_http(headers, portal.timeout_seconds, portal.at_once * 2)
-        self._stranger = open_http({}, portal.timeout_seconds, portal.at_once * 2)
+        self._token = {"Authorization": token} if token else {}
+        self._http = open_http(portal.timeout_seconds, portal.at_once)
         self._licences: tuple[float, frozenset[str]] = (0.0, frozenset())
 
     async def close(self) -> None:
         await self._http.aclose()
-        await self._stranger.aclose()
 
     @property
     def _uploads(self) -> bool:
@@ -161,6 +159,7 @@ class Ckan:
         headers = {
             "Content-Type": f"multipart/form-data; boundary={boundary}",
             "Content-Length": str(len(head) + one.file.bytes + len(tail)),
+            **self._token,
         }
 
         async def stream() -> AsyncIterator[bytes]:
@@ -211,8 +210,15 @@ class Ckan:
         self, action: str, sent: Fields, *, writes: bool = False, stranger: bool = False
     ) -> object:
         """The action's result; None if there is nothing, or nothing for strangers."""
-        http = self._stranger if stranger else self._http
-        answer = await send(http, "POST", f"{self._api}/{action}", writes=writes, json=sent)
+        headers = {} if stranger else self._token
+        answer = await send(
+            self._http,
+            "POST",
+            f"{self._api}/{action}",
+            writes=writes,
+            json=sent,
+            headers=headers,
+        )
         if answer.status_code == 404 or (stranger and answer.status_code == 403):
             return None
         return self._result(answer, writes=writes)

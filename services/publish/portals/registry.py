@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from services.publish.portals import ckan, udata
+from services.publish.portals import bucket, ckan, udata
 from services.publish.portals.connector import Access, Connector, Open
 from shared.settings import Settings
 
 GROUP = "ecluse.portals"
 Opener = Callable[[Access], Connector]
-OURS: dict[str, Opener] = {"ckan": ckan.open_portal, "udata": udata.open_portal}
+OURS: dict[str, Opener] = {
+    "s3": bucket.open_portal,
+    "ckan": ckan.open_portal,
+    "udata": udata.open_portal,
+}
 
 
 class UnknownKind(ValueError):

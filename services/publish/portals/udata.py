@@ -38,13 +38,12 @@ class Udata:
         self._url = portal.url.rstrip("/")
         self._organization = portal.organization
         key = access.token.get_secret_value()
-        self._http = open_http({"X-API-KEY": key}, portal.timeout_seconds, portal.at_once * 2)
-        self._stranger = open_http({}, portal.timeout_seconds, portal.at_once * 2)
+        self._key = {"X-API-KEY": key} if key else {}
+        self._http = open_http(portal.timeout_seconds, portal.at_once)
         self._lists: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def close(self) -> None:
         await self._http.aclose()
-        await self._stranger.aclose()
 
     async def describe(self, wanted: Wanted) -> Description:
         zones = [
@@ -150,8 +149,8 @@ class Udata:
 
     async def _get(self, path: str, *, stranger: bool = False) -> object:
         """The JSON there; None if there is nothing (any more)."""
-        http = self._stranger if stranger else self._http
-        answer = await send(http, "GET", self._url + path, writes=False)
+        headers = {} if stranger else self._key
+        answer = await send(self._http, "GET", self._url + path, writes=False, headers=headers)
         if answer.status_code in (404, 410):
             return None
         if answer.status_code != 200:
@@ -160,7 +159,7 @@ class Udata:
 
     async def _write(self, method: str, path: str, told: Fields | None) -> Fields | None:
         """What the portal says it wrote; None if there is nothing to write to (any more)."""
-        options: Fields = {} if told is None else {"json": told}
+        options: Fields = {"headers": self._key} | ({} if told is None else {"json": told})
         answer = await send(self._http, method, self._url + path, writes=True, **options)
         if answer.status_code in (404, 410):
             return None

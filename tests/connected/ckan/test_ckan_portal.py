@@ -13,6 +13,7 @@ from tests.connected.portal_copies import (
     A,
     B,
     at_rest,
+    looked_at_now,
     promised,
     stands,
     tried_again,
@@ -89,7 +90,7 @@ async def test_a_dataset_over_its_life(place: Place) -> None:
     assert set(ids(first)) == {"csv", "json", "parquet"}
     # A second look writes nothing.
     before = len(place.proxy.written())
-    town.rows("update publish.portal_copies set next_look = now() returning dataset")
+    looked_at_now(town)
     await until(town, lambda one: bool(one["looked_at"] > arrived["looked_at"]), "no second look")
     assert [one for one in place.proxy.written()[before:] if "_show" not in one] == []
 

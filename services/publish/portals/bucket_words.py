@@ -1,0 +1,82 @@
+"""A dataset in a bucket: `<dataset>/dataset.json` beside its files, and `index.json` of all. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from services.publish.portals.connector import Description, Fields, Ids, Seen, Wanted
+from shared.strategy import LICENCES
+
+INDEX = "index.json"
+
+
+def describe(wanted: Wanted) -> Description:
+    """The dataset's public facts and its files."""
+    card = wanted.card
+    name, address = LICENCES.get(str(card.licence), (str(card.licence), ""))
+    told: Fields = {
+        "identifier": wanted.uri,
+        "release": wanted.release,
+        "title": dict(card.title),
+        "description": dict(card.description),
+        "keywords": list(card.keywords),
+        "licence": {"name": name, "url": address},
+        "attribution": card.attribution,
+        "frequency": card.frequency,
+        "modified": wanted.modified_at.isoformat(),
+        "page": wanted.page,
+    }
+    resources: dict[str, Fields] = {
+        one.uri: {
+            "title": one.title,
+            "path": one.file.name,
+            "format": one.file.format,
+            "mediatype": one.file.media_type,
+            "bytes": one.file.bytes,
+            "hash": f"sha256:{one.file.sha256}",
+        }
+        for one in wanted.files
+    }
+    return Description(told, resources)
+
+
+def document(told: Description) -> bytes:
+    """`dataset.json`."""
+    resources = [{"identifier": uri, **fields} for uri, fields in told.resources.items()]
+    return _json({**told.dataset, "resources": resources})
+
+
+def index(documents: Iterable[tuple[str, Fields]]) -> bytes:
+    """`index.json`: each dataset's folder, identifier, title, date."""
+    shown = ("identifier", "title", "modified", "release")
+    listed = [
+        {"folder": folder, **{name: one.get(name) for name in shown}}
+        for folder, one in sorted(documents, key=lambda pair: pair[0])
+    ]
+    return _json({"datasets": listed})
+
+
+def seen(content: bytes, folder: str, public_url: str, sizes: dict[str, int] | None) -> Seen | None:
+    """What `dataset.json` says, as far as the files of `sizes` (name → bytes) are there."""
+    try:
+        told = json.loads(content)
+        listed = {one.pop("identifier"): one for one in told.pop("resources")}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    there = {
+        uri: one
+        for uri, one in listed.items()
+        if sizes is None or sizes.get(str(one.get("path"))) == one.get("bytes")
+    }
+    return Seen(
+        ids=Ids(folder, {uri: f"{folder}/{one['path']}" for uri, one in there.items()}),
+        dataset=told,
+        resources=there,
+        addresses={uri: f"{public_url}/{folder}/{one['path']}" for uri, one in there.items()},
+        raw={"sizes": dict(sizes or {})},
+    )
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode() + b"\n"
