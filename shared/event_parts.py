@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import total_ordering
 from typing import Literal
 
@@ -94,3 +95,8 @@ class Drift(Model):
     )
     retyped: dict[str, tuple[str, str]] = Field(default={}, description="name → type before, after")
     undeclared: int = Field(default=0, description="more undeclared columns than before, or fewer")
+
+
+def utc(moment: datetime) -> datetime:
+    """`moment` without sub-millisecond digits, as events and portals show it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -12,7 +12,6 @@ Additive changes stay within a version; an unknown major version goes to the dea
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
@@ -447,8 +446,3 @@ EVENTS: tuple[type[Event], ...] = (
     LedgerRow,
     DeadLetter,
 )
-
-
-def utc(moment: datetime) -> datetime:
-    """`moment` without sub-millisecond digits, as events and portals show it."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

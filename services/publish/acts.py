@@ -36,7 +36,8 @@ from services.publish.withdrawals import PERSONAL_DATA, open_breach, predecessor
 from shared.card import Card
 from shared.card_parts import Signature
 from shared.database import Database
-from shared.events import CatalogPublished, DatasetPublished, utc
+from shared.event_parts import utc
+from shared.events import CatalogPublished, DatasetPublished
 from shared.failures import EcluseError, Quarantined
 from shared.identity import Act, Identity
 from shared.messages import Reason

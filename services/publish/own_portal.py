@@ -28,8 +28,8 @@ from shared import keys, metrics
 from shared.at_once import at_once
 from shared.crash_points import crash_point
 from shared.database import Database
-from shared.event_parts import FileRef, Sequence
-from shared.events import CatalogPublished, DatasetPublished, utc
+from shared.event_parts import FileRef, Sequence, utc
+from shared.events import CatalogPublished, DatasetPublished
 from shared.failures import EcluseError
 from shared.settings import Settings
 from shared.storage import Store

@@ -36,6 +36,15 @@ ELSEWHERE = {
     "flip-back": "tests/connected/test_instances.py: a portal that dies before the verification",
     "harvest": "tests/connected/test_harvest.py: a look that is repeated writes the same verdict",
     "harvest-later": "tests/connected/test_harvest.py: a portal that is away",
+    **dict.fromkeys(
+        ("claim", "write", "portal-id", "portal-arrived"),
+        "tests/connected/test_portal_crashes.py: publish dies on its way to another portal",
+    ),
+    **dict.fromkeys(
+        ("portal-away", "portal-failed"),
+        "tests/connected/test_udata_portal.py: a portal that fails, and the same answer again",
+    ),
+    "portal-gone": "tests/connected/test_udata_portal.py: withdrawn, and what is gone is seen again",
     "tick": "tests/connected/test_sources.py: a source that is away is asked again",
 }
 LIVES = 3

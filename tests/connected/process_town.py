@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import signal
@@ -186,8 +187,11 @@ class ProcessTown(Town):
 
 
 def _plain(value: Any) -> str:
+    """A setting as the environment says it."""
     if isinstance(value, list | tuple):
         inner = ",".join(f'"{one}"' for one in value)
         return f"[{inner}]"
+    if isinstance(value, dict):
+        return json.dumps(value, default=lambda secret: secret.get_secret_value())
     secret = getattr(value, "get_secret_value", None)
     return str(secret() if secret else value)

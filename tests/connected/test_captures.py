@@ -17,7 +17,8 @@ from shared.capture import CAPTURED
 from shared.card import Card
 from shared.database import Database, open_engine
 from shared.envelope import decode
-from shared.events import DatasetCaptured, DatasetChanged, utc
+from shared.event_parts import utc
+from shared.events import DatasetCaptured, DatasetChanged
 from shared.kafka_client import administrator, writer
 from shared.topics import captured_topics, create_topics, kept_too_long, raw_zone
 from tests.cards import card

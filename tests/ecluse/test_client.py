@@ -176,7 +176,12 @@ def test_sending_an_address(api: Callable[[Answer], list[httpx.Request]]) -> Non
         (
             ["withdraw", "r1", "--reason", "Faux"],
             "/releases/r1/decision",
-            {"verdict": "withdrawn", "reason": "Faux"},
+            {"verdict": "withdrawn", "reason": "Faux", "motive": None, "put_back": False},
+        ),
+        (
+            ["withdraw", "r1", "--reason", "Faux", "--personal-data", "--put-back"],
+            "/releases/r1/decision",
+            {"verdict": "withdrawn", "reason": "Faux", "motive": "personal_data", "put_back": True},
         ),
         (["pause", "voirie"], "/pause", {"scope": "voirie"}),
         (["resume"], "/resume", {"scope": "all"}),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ecluse import cli
+from ecluse import cli, terminal
 from ecluse.terminal import NO_DATABASE
 from shared.settings import settings
 
@@ -100,7 +100,7 @@ def test_a_defect_anywhere(
     def broken(_: object) -> None:
         raise KeyError("canari")
 
-    monkeypatch.setattr(cli, "Client", broken)
+    monkeypatch.setattr(terminal, "Client", broken)
     assert ended(monkeypatch, "status") == 1
     shown = capsys.readouterr()
     assert "KeyError at" in " ".join(shown.err.split())

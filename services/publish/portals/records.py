@@ -20,7 +20,8 @@ from services.publish.portals.proof import Proof
 from services.publish.portals.wanted import make_wanted
 from services.publish.records import card_row, read_card
 from shared.database import Database
-from shared.events import DatasetDelivered, utc
+from shared.event_parts import utc
+from shared.events import DatasetDelivered
 from shared.messages import Reason
 from shared.portal_settings import PortalAccess
 
