@@ -25,7 +25,7 @@ def append_tables(parts: Sequence[tuple[str, Path]], column: str, out: Path) -> 
 
     Raises Quarantined(`header_twice`) when a table has a column of that name.
     """
-    files = [(code, pq.ParquetFile(path)) for code, path in parts]
+    files = [(code, pq.ParquetFile(path, pre_buffer=False)) for code, path in parts]
     kinds: dict[str, set[pa.DataType]] = {}
     metadata: dict[bytes, bytes] = {}
     for _, file in files:

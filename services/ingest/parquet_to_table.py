@@ -36,7 +36,8 @@ class ParquetTable:
         self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
     ) -> None:
         try:
-            self._file = pq.ParquetFile(source)
+            # Buffered ahead, every byte read so far would stay in memory.
+            self._file = pq.ParquetFile(source, pre_buffer=False)
             schema = self._file.schema_arrow
         except (pa.ArrowException, OSError, ValueError):
             raise Quarantined(Reason(code="file_damaged")) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -57,6 +59,13 @@ def streams() -> list[bool]:
     return [os.path.samestat(os.fstat(one), nowhere) for one in (1, 2)]
 
 
+def bomb_until(seen: str) -> bool:
+    while not Path(seen).exists():
+        with suppress(RecursionError):
+            json.loads("[" * 200_000)
+    return True
+
+
 def endless() -> None:
     signal.pause()
 
@@ -93,6 +102,16 @@ class TestPool:
     async def test_a_result(self, pool: WorkerPool) -> None:
         """What the work returns."""
         assert await pool.run(double, 21) == 42
+
+    async def test_the_loop_goes_on(self, pool: WorkerPool, tmp_path: Path) -> None:
+        """While a worker is busy with a bomb, for as long as this process likes, it answers."""
+        seen = tmp_path / "seen"
+        job = asyncio.create_task(pool.run(bomb_until, str(seen)))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+            assert not job.done()
+        seen.touch()
+        assert await job
 
     async def test_what_a_library_prints_goes_nowhere(self, pool: WorkerPool) -> None:
         """A native panic quotes what it stumbled over: a worker's output and errors are no log."""

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,31 +15,11 @@ import pytest
 
 from services.ingest.source_to_table import ReadLimits
 from tests.services.ingest.reading import SECRET, plain, read, refusal
+from tests.services.ingest.trap_process import Sprung, spring
 
 MIB = 1 << 20
 # Over what the imports take by themselves.
 PEAK = 400 * MIB
-ROOT = Path(__file__).parents[3]
-CHILD = """
-import json, resource, sys
-from pathlib import Path
-from services.ingest.source_to_table import ReadLimits, source_to_table
-from shared.failures import Quarantined
-from tests.services.ingest.reading import plain
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-told = {"": [None, peak()]}
-for name in sys.argv[2:]:
-    source = Path(sys.argv[1]) / name
-    try:
-        source_to_table(source, plain(), Path(sys.argv[1]) / "out" / "table.parquet", ReadLimits())
-        told[name] = ["read", peak()]
-    except Quarantined as failure:
-        told[name] = [failure.reasons[0].code, peak()]
-    except Exception as defect:
-        told[name] = [type(defect).__name__, peak()]
-print(json.dumps(told))
-"""
 
 
 def zipped(entries: dict[str, bytes], **more: Any) -> bytes:
@@ -162,31 +139,16 @@ TRAPS = (
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int, str]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sprung]:
     """Of each trap: reason given, peak of memory so far, all that the process said."""
-    folder = tmp_path_factory.mktemp("traps")
-    (folder / "out").mkdir()
     made = traps()
     assert tuple(made) == TRAPS
-    for name, (content, _) in made.items():
-        (folder / name).write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), *made],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(ROOT)},
-    )
-    assert not list((folder / "out").iterdir())
-    found: dict[str, list[Any]] = json.loads(done.stdout)
-    base = found[""][1]
-    said = done.stdout + done.stderr
-    return {name: (found[name][0], found[name][1] - base, said) for name in made}
+    folder = tmp_path_factory.mktemp("traps")
+    return spring(folder, {name: content for name, (content, _) in made.items()})
 
 
 @pytest.mark.parametrize("name", TRAPS)
-def test_traps(told: dict[str, tuple[str, int, str]], name: str) -> None:
+def test_traps(told: dict[str, Sprung], name: str) -> None:
     """Stopped for the reason it is one, within memory; no value of it in what is said."""
     code, peak, said = told[name]
     assert code == traps()[name][1]
