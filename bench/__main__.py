@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bench import chambers, declared, machine, pipeline, portals, report
+from bench import chambers, convert, declared, machine, pipeline, portals, report
 from deploy.local.kafka import LocalStackError
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "pipeline": pipeline.measure,
     "declared": declared.measure,
     "portals": portals.measure,
+    "convert": convert.measure,
 }
 
 
@@ -53,11 +54,11 @@ def main() -> int:
 
 
 def _keep(folder: Path, part: dict[str, Any]) -> None:
-    """Writes the page anew from this part and what was found before of the others."""
+    """Puts this part's section into the page; the others stay as they are."""
     kept = folder / "results.json"
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     kept.write_text(json.dumps(known | part, indent=1), encoding="utf-8")
-    PAGE.write_text(report.page(known | part), encoding="utf-8")
+    PAGE.write_text(report.renewed(PAGE.read_text(encoding="utf-8"), part), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench import convert_report
 from bench.chambers import Used, fastest, ratios
 
 HEAD = """# Benchmarks
@@ -36,6 +37,7 @@ TITLES = {
     "pipeline": "Many small datasets through the pipeline",
     "declared": "Many datasets declared",
     "portals": "Back-fill of another portal",
+    "convert": convert_report.TITLE,
 }
 PEER_OF = {
     "ingest": "csv to parquet",
@@ -58,7 +60,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole page, of the parts that were measured: `facts` and `found` of each."""
-    told = {"chambers": chambers, "pipeline": pipeline, "declared": declared, "portals": portals}
+    told = {
+        "chambers": chambers,
+        "pipeline": pipeline,
+        "declared": declared,
+        "portals": portals,
+        "convert": convert,
+    }
     written = [HEAD]
     for name, write in told.items():
         if name in parts:
@@ -68,6 +76,21 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
             )
             written.append(f"\n## {TITLES[name]}\n{write(found)}\n{about}")
     return "".join(written)
+
+
+def renewed(before: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """A page with these parts' sections written anew, and the others as they were."""
+    sections = {name: text for name, text in _sections(before) if name not in parts}
+    sections |= dict(_sections(page(parts)))
+    return HEAD + "".join(sections[name] for name in TITLES if name in sections)
+
+
+def _sections(text: str) -> Iterable[tuple[str, str]]:
+    for name, title in TITLES.items():
+        start = text.find(f"\n## {title}\n")
+        if start >= 0:
+            end = text.find("\n## ", start + 1)
+            yield name, text[start : end if end >= 0 else len(text)]
 
 
 def chambers(found: Mapping[str, Any]) -> str:
@@ -149,6 +172,15 @@ def pipeline(found: Mapping[str, Any]) -> str:
         ],
     )
     return f"{PIPELINE}\n{speed}\n{used}\n{steps}"
+
+
+def convert(found: Mapping[str, Any]) -> str:
+    """What convert writes, each bench beside its peers."""
+    head = ("what", "who", "wall s", "CPU s", "peak MiB", "cost: wall, CPU")
+    return (
+        f"{convert_report.ABOUT}\n{table(head, convert_report.rows(found))}"
+        f"{convert_report.small_cost(found)}"
+    )
 
 
 def declared(found: Mapping[str, Any]) -> str:

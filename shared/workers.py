@@ -193,6 +193,7 @@ class WorkerPool:
         self._memory, self._seconds = memory_bytes, seconds
         self._idle: asyncio.Queue[_Worker | None] = asyncio.Queue()
         self._all: set[_Worker] = set()
+        self._renewals: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="worker")
 
     async def start(self) -> None:
@@ -203,6 +204,8 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """Kills every worker: what was under work is done again by whoever takes it up."""
+        for renewal in list(self._renewals):
+            renewal.cancel()
         for worker in list(self._all):
             await asyncio.to_thread(worker.kill)
         self._all.clear()
@@ -244,8 +247,21 @@ class WorkerPool:
             self._idle.put_nowait(worker)
         else:
             await self._in_thread(self._discard, worker)
-            self._idle.put_nowait(None)
+            # Now, not when the next job comes: that one would wait for the imports.
+            renewal = asyncio.create_task(self._renew())
+            self._renewals.add(renewal)
+            renewal.add_done_callback(self._renewals.discard)
         return kind, content
+
+    async def _renew(self) -> None:
+        """A fresh worker in the place of one that is gone; failing that, the next job tries again."""
+        worker: _Worker | None = None
+        try:
+            worker = await self._in_thread(self._fresh)
+        except (WorkerFailed, OSError):
+            pass
+        finally:
+            self._idle.put_nowait(worker)
 
     def _job(self, worker: _Worker, job: tuple[object, ...]) -> tuple[str, Any]:
         worker.jobs += 1

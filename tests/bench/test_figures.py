@@ -116,3 +116,33 @@ def test_the_same_seed_gives_the_same_table(tmp_path: Path, rows: int) -> None:
     assert len(lines) == rows + 1
     assert lines[0].split(";") == list(FIELDS)
     assert set(make_card("mobilier").privacy.columns) == set(FIELDS)
+
+
+def test_convert_is_held_against_its_peers() -> None:
+    """Each contender with our cost beside it; other parts' sections stay when one is renewed."""
+    costs = {
+        "ecluse": {"wall": 3.0, "cpu": 2.0, "mib": 100.0},
+        "polars": {"wall": 2.0, "cpu": 4.0, "mib": 50.0},
+    }
+    part = {
+        "tables": {"rows": 2000, "costs": costs},
+        "small": {"rows": 150, "costs": {"ecluse": costs["ecluse"]}},
+    }
+    section = report.page({"convert": {"facts": FACTS, "found": part}})
+    assert "| | Polars | 2.00 | 4.00 | 50 | 1.50×, 0.50× |" in section.replace("|  |", "| |")
+    assert "CSV, JSON and Parquet of 2,000 rows × 12" in section
+    assert "A small release takes 40 ms of CPU." in section
+    level = {"start": {"ingest": (2.5, 1.25)}, "memory": {"ingest": 2**27}, "cpu": 0.1,
+             "idle": 0.05, "public": 0.7}  # fmt: skip
+    both = report.page(
+        {
+            "declared": {"facts": FACTS, "found": {"10": level}},
+            "convert": {"facts": FACTS, "found": part},
+        }
+    )
+    other = {"convert": {"facts": FACTS, "found": {"tables": part["tables"]}}}
+    again = report.renewed(both, other)
+    assert "A small release" not in again
+    assert report.TITLES["declared"] in again
+    assert report.renewed(again, other) == again
+    assert report.renewed(again, {"convert": {"facts": FACTS, "found": part}}) == both

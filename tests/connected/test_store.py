@@ -7,7 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ecluse.store_setup import PROCESSES, VERSIONED, BadCredential
 from services.ingest.drops import change_of
 from shared.event_parts import ObjectRef
 from shared.failures import OursAway, Quarantined
+from shared.messages import Reason
 from shared.settings import settings
 from shared.storage import BUCKETS, open_store
 from tests.connected.stores import Buckets, S3Server
@@ -94,6 +95,24 @@ async def test_one_file_is_shown_alike_in_both_ways_on_minio(buckets: Buckets) -
         alone = await store.find("drop", found.key)
         assert alone
         assert change_of(found) == change_of(alone) is not None
+
+
+async def test_an_upload_in_parts_on_minio(buckets: Buckets) -> None:
+    """Convert's own credential may do it; nothing shows before the end, nor when it is called off."""
+    store, block = buckets.store("convert"), b"x" * 2**20
+
+    async def parts(*, off: bool) -> AsyncIterator[bytes]:
+        for _ in range(12):
+            yield block
+        assert buckets.versions("staged") == []
+        if off:
+            raise Quarantined(Reason(code="worker_died"))
+
+    with pytest.raises(Quarantined):
+        await store.put_parts("staged", "a/b/c.csv", parts(off=True))
+    assert buckets.versions("staged") == []
+    await store.put_parts("staged", "a/b/c.csv", parts(off=False))
+    assert await store.get("staged", "a/b/c.csv") == block * 12
 
 
 UPLOAD = """

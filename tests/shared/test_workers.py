@@ -172,6 +172,28 @@ class TestPool:
         with suppress(psutil.NoSuchProcess):
             psutil.Process(int(mark.read_text())).wait(20)
 
+    async def test_a_fresh_worker_is_there_before_the_next_job(self) -> None:
+        """Renewed as soon as the last job is done: no job waits for another's imports."""
+        pool = WorkerPool(
+            size=1,
+            modules=("tests.shared.test_workers",),
+            jobs=1,
+            memory_bytes=300 * 2**20,
+            seconds=100,
+        )
+        await pool.start()
+        try:
+            first = await pool.run(pid)
+            # With nobody asking for one.
+            while pool._idle.empty():
+                await asyncio.sleep(0.01)
+            worker = pool._idle.get_nowait()
+            assert worker is not None
+            pool._idle.put_nowait(worker)
+            assert await pool.run(pid) == worker.process.pid != first
+        finally:
+            await pool.stop()
+
     async def test_one_death_is_not_the_datas_doing(self, pool: WorkerPool, tmp_path: Path) -> None:
         """A process that died once, of whatever, is replaced and its job done again."""
         assert await pool.run(killed_once, tmp_path / "mark") == "done"
