@@ -121,7 +121,8 @@ def _anonymize(
     before: Before,
     removed: Removals | None,
 ) -> AnonymizedTable:
-    with pq.ParquetFile(table) as source:
+    # Read ahead, whole row groups would lie in memory.
+    with pq.ParquetFile(table, pre_buffer=False) as source:
         given = source.schema_arrow
         kept = kept_columns(given.names, card)
         types = {name: column_type(given.field(name)) for name in kept}
