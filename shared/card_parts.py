@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from typing import Annotated, Any, Literal, get_args
 
@@ -214,8 +215,25 @@ class ColumnText(Part):
 
 
 Action = Literal[
-    "keep", "drop", "generalize", "round", "top_bottom", "mask", "redact", "pseudonymize", "grid"
-]
+    "keep", "drop", "generalize", "round", "top_bottom", "mask", "redact", "pseudonymize", "grid",
+    "snap",
+]  # fmt: skip
+Snap = Literal["street", "iris", "commune"]
+# Metres of a degree of latitude, and of one of longitude at the equator (WGS 84, to a thousandth).
+_METRES_PER_DEGREE = 111_320.0
+
+
+def _degrees(detail: object) -> object:
+    """`{metres: 200, axis: longitude, latitude: 45.76}` as a step in degrees, at that latitude."""
+    if not isinstance(detail, dict):
+        return detail
+    axis, latitude = detail.get("axis"), detail.get("latitude", 0)
+    metres = detail.get("metres")
+    right = axis == "latitude" or (axis == "longitude" and "latitude" in detail)
+    if not right or not isinstance(metres, int | float) or not isinstance(latitude, int | float):
+        raise ValueError("needs `metres`, `axis: latitude`, or `axis: longitude` with `latitude`")
+    narrower = math.cos(math.radians(latitude)) if axis == "longitude" else 1.0
+    return round(metres / (_METRES_PER_DEGREE * narrower), 8)
 
 
 class ColumnRule(Part):
@@ -228,7 +246,14 @@ class ColumnRule(Part):
     )
     generalize: Coarser | None = Field(default=None, description="the coarser form")
     step: float | None = Field(
-        default=None, gt=0, description="of round: to multiples of it; of grid: metres"
+        default=None, gt=0, description="of round: to multiples of it; of grid: metres (or degrees)"
+    )
+    snap: Snap | None = Field(
+        default=None, description="of an address or a code: its street, IRIS or commune"
+    )
+    linked: str | None = Field(
+        default=None,
+        description="of a pseudonym: group of datasets and releases that share its key",
     )
     bottom: float | None = Field(default=None, description="of top_bottom: least value shown")
     top: float | None = Field(default=None, description="of top_bottom: greatest value shown")
@@ -247,7 +272,8 @@ class ColumnRule(Part):
                 basis = detail.get("basis") if isinstance(detail, dict) else detail
                 return {"action": "keep", "basis": basis}
             if action in _DETAIL:
-                return {"action": action, _DETAIL[action]: detail}
+                told = _degrees(detail) if action == "grid" else detail
+                return {"action": action, _DETAIL[action]: told}
             if action in ("top_bottom", "pseudonymize") and isinstance(detail, dict):
                 return {"action": action} | detail
             raise ValueError(f"this version knows {_KNOWN}")
@@ -273,6 +299,7 @@ _DETAIL = {
     "generalize": "generalize",
     "round": "step",
     "grid": "step",
+    "snap": "snap",
     "mask": "shown",
 }
 _KNOWN = ", ".join(f"`{action}`" for action in get_args(Action))

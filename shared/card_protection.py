@@ -112,6 +112,16 @@ class Measure(_Part):
     )
 
 
+class Aggregate(_Part):
+    """Rows become counts: of each combination of `by`, how many units, where they are `min` at least."""
+
+    by: tuple[str, ...] = Field(
+        min_length=1, description="published columns that say what is counted"
+    )
+    count: Label = Field(default="nombre", description="name of the column of counts")
+    min: int = Field(default=11, ge=LEAST_K, description="least count that is published")
+
+
 class Protected(_Part):
     """What `privacy` says of rows about people or households, beside its quasi-identifiers."""
 
@@ -146,6 +156,9 @@ class Protected(_Part):
     )
     removals: int | None = Field(
         default=None, ge=1, description="people removed on request that the list must have at least"
+    )
+    aggregate: Aggregate | None = Field(
+        default=None, description="publish counts of rows instead of rows"
     )
     measures: dict[str, Measure] = Field(
         default={}, description="of a table of counts: its columns of counts"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from services.anonymize.aggregate_rows import aggregate_rows, verify_aggregate
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
 from services.anonymize.exposure import Exposure
 from services.anonymize.geometry_cells import check_geometries
@@ -23,6 +24,7 @@ from services.anonymize.protect_counts import HiddenCells, dimension_names, prot
 from services.anonymize.protect_table import (
     PROTECTED,
     asked_of,
+    is_counts,
     protect_table,
     sensitive_columns,
 )
@@ -31,16 +33,18 @@ from services.anonymize.removals import Removals
 from services.anonymize.scan_table import ColumnScan, Finding, is_text
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
-from services.anonymize.verify_counts import verify_counts
+from services.anonymize.verify_counts import findings_of, verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
 from shared.card import Card
 from shared.card_parts import ColumnRule, ColumnType
+from shared.card_protection import Aggregate
 from shared.failures import EcluseError, Quarantined
 from shared.messages import Reason
 
 # A batch under work is all the memory that a table takes, whatever its length.
 BATCH_ROWS = 50_000
+Keys = Mapping[str | None, bytes] | None
 
 
 @dataclass(frozen=True)
@@ -64,19 +68,19 @@ def anonymize_table(
     table: Path,
     card: Card,
     out: Path,
-    key: bytes | None = None,
+    keys: Keys = None,
     before: Before = NOTHING_BEFORE,
     removed: Removals | None = None,
 ) -> AnonymizedTable:
     """Writes to `out` what the policy lets out, if all columns are named and every cell is clean.
 
     Rows about people or households are protected first, also beside what releases `before` showed.
-    `key` is that of the pseudonyms; `removed` are people whose rows are left out. Two runs on the same
-    input give the same bytes. Raises Quarantined for anything else, a defect in a detector included:
-    what could not be looked at does not leave, and `out` is not left behind.
+    `keys` are those of the pseudonyms (`pseudonym_keys`); `removed` are people whose rows are left
+    out. Two runs on the same input give the same bytes. Raises Quarantined for anything else, a defect
+    in a detector included: what could not be looked at does not leave, and `out` is not left behind.
     """
     try:
-        return _anonymize(table, card, out, key, before, removed)
+        return _anonymize(table, card, out, keys, before, removed)
     except BaseException as error:
         out.unlink(missing_ok=True)
         if isinstance(error, EcluseError | MemoryError) or not isinstance(error, Exception):
@@ -86,12 +90,12 @@ def anonymize_table(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be written: columns in order, their rules, and the pseudonyms' key."""
+    """What is to be written: columns in order, their rules, and the pseudonyms' keys."""
 
     card: Card
     schema: pa.Schema
     rules: dict[str, ColumnRule]
-    key: bytes | None
+    keys: Keys
 
     def made(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """The batch as the rules let it out. Raises Quarantined for what cannot be read."""
@@ -103,7 +107,9 @@ class _Plan:
             _check_readable(given, field.name, first_row)
             if pa.types.is_binary(given.type):
                 check_geometries(given, field.name, first_row)
-            columns.append(transform(field.name, self.rules[field.name], given, self.key))
+            rule = self.rules[field.name]
+            key = (self.keys or {}).get(rule.linked)
+            columns.append(transform(field.name, rule, given, key))
         return pa.record_batch(columns, schema=self.schema)
 
 
@@ -111,11 +117,12 @@ def _anonymize(
     table: Path,
     card: Card,
     out: Path,
-    key: bytes | None,
+    keys: Keys,
     before: Before,
     removed: Removals | None,
 ) -> AnonymizedTable:
-    with pq.ParquetFile(table) as source:
+    # Read ahead, whole row groups would lie in memory.
+    with pq.ParquetFile(table, pre_buffer=False) as source:
         given = source.schema_arrow
         kept = kept_columns(given.names, card)
         types = {name: column_type(given.field(name)) for name in kept}
@@ -129,11 +136,13 @@ def _anonymize(
         schema = pa.schema(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
-        plan = _Plan(card, schema, rules, key)
+        plan = _Plan(card, schema, rules, keys)
         people = card.subject in PROTECTED and not card.privacy.measures
         if removed and not (people and card.privacy.unit):
             # Rows that are not people have none that could be left out.
             raise Quarantined(Reason(code="removal_without_unit", count=len(removed.digests)))
+        if card.privacy.aggregate:
+            return _aggregated(source, plan, out, card.privacy.aggregate, removed)
         if card.privacy.measures:
             return _counted(source, plan, out, before)
         if card.subject in PROTECTED:
@@ -248,11 +257,9 @@ def _protected(
     """The same for rows about people: whole, since a row's protection is the others'."""
     card = plan.card
     whole, owners = _whole(source, plan, card.privacy.unit)
-    gone = 0
-    if removed and owners is not None:
-        stays = pc.invert(removed.of(owners))
-        gone = whole.num_rows - pc.sum(stays, min_count=0).as_py()
-        whole, owners = whole.filter(stays), owners.filter(stays)
+    given = whole.num_rows
+    whole, owners = _without(removed, whole, owners)
+    gone = given - whole.num_rows
     safe = protect_table(whole, owners, card, before)
     _write(safe.table, out)
     asked = asked_of(card, safe.table.column_names)
@@ -265,6 +272,29 @@ def _protected(
     said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before, gone)
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
+
+
+def _without(
+    removed: Removals | None, whole: pa.Table, owners: pa.Array | None
+) -> tuple[pa.Table, pa.Array | None]:
+    """The rows of those who did not ask to be removed, and each one's unit."""
+    if removed is None or owners is None:
+        return whole, owners
+    stays = pc.invert(removed.of(owners))
+    return whole.filter(stays), owners.filter(stays)
+
+
+def _aggregated(
+    source: pq.ParquetFile, plan: _Plan, out: Path, way: Aggregate, removed: Removals | None
+) -> AnonymizedTable:
+    """Rows made into counts. Columns that are not counted by are read and scanned, and stay behind."""
+    whole, owners = _without(removed, *_whole(source, plan, plan.card.privacy.unit))
+    table, left_out = aggregate_rows(whole, owners, way)
+    _write(table, out)
+    read = verify_aggregate(out, table.schema, table.num_rows, way)
+    accepted = judge([one for one in findings_of(read) if not one.chance], plan.card)
+    told = HiddenCells(way.count, way.min, table.num_rows + left_out, left_out, 0)
+    return _result(plan, out, table.num_rows, [], accepted, hidden=[told])
 
 
 def _check_readable(column: pa.Array, name: str, first_row: int) -> None:
@@ -302,7 +332,7 @@ def _check_places(types: dict[str, ColumnType], rules: dict[str, ColumnRule], ca
 
 def _check_positions(table: pa.Table, card: Card) -> None:
     """Raises Quarantined for a place that no class of people shares: where somebody lives is who."""
-    if card.subject not in PROTECTED or card.privacy.measures:
+    if card.subject not in PROTECTED or is_counts(card):
         return
     for name in table.column_names:
         shared = name in card.privacy.quasi_identifiers

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.anonymize.normalise import fold_header
-from services.anonymize.protect_table import PROTECTED
+from services.anonymize.protect_table import PROTECTED, is_counts
 from services.anonymize.scan_table import TEXT_DETECTORS, Finding
 from shared.card import Card
 from shared.card_parts import ColumnRule, ColumnType
@@ -36,7 +36,7 @@ def kept_columns(names: Sequence[str], card: Card) -> tuple[str, ...]:
     is another one, and position says nothing. Raises Quarantined with everything that is wrong.
     """
     privacy = card.privacy
-    if card.subject in PROTECTED and not privacy.quasi_identifiers and not privacy.measures:
+    if card.subject in PROTECTED and not (privacy.quasi_identifiers or is_counts(card)):
         raise Quarantined(Reason(code="subject_needs_protection", detail=card.subject))
     reasons = [*_unknown_detectors(card), *_wrong_columns(names, card), *_wrong_rules(card)]
     if reasons:
@@ -80,11 +80,14 @@ def _wrong_rules(card: Card) -> Iterable[Reason]:
         if one.largest and (one.largest in shown or one.count is None):
             yield Reason(code="protection_inconsistent", column=one.largest)
     named = (*privacy.quasi_identifiers, *(privacy.sensitive or ()), *privacy.measures, *along)
+    named += privacy.aggregate.by if privacy.aggregate else ()
     for name in named:
         if name not in shown:
             yield Reason(code="protection_inconsistent", column=name)
-    if privacy.measures and privacy.quasi_identifiers:
-        yield Reason(code="protection_inconsistent", column=next(iter(privacy.measures)))
+    ways = [list(privacy.measures), list(privacy.quasi_identifiers)]
+    ways.append(list(privacy.aggregate.by) if privacy.aggregate else [])
+    if len(given := [way for way in ways if way]) > 1:
+        yield Reason(code="protection_inconsistent", column=given[0][0])
     if privacy.unit and privacy.unit in shown:
         yield Reason(code="protection_inconsistent", column=privacy.unit)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -78,23 +80,57 @@ def least_distinct(table: pa.Table, names: Sequence[str], sensitive: str) -> int
     return int(pc.min(grouped.column("count_all")).as_py() or 0)
 
 
+def least_entropy(table: pa.Table, names: Sequence[str], sensitive: str) -> float:
+    """The least exponential of the entropy of `sensitive` in any class, by Arrow's sums and logarithms
+    (Machanavajjhala et al., l-diversity, TKDD 2007, § 4.1)."""
+    keys = [f"k{n}" for n in range(len(names))]
+    columns = [*(table.column(name) for name in names), table.column(sensitive)]
+    cells = (
+        pa.table(columns, names=[*keys, "s"]).group_by([*keys, "s"]).aggregate([([], "count_all")])
+    )
+    n = cells.column("count_all").cast(pa.float64())
+    weighed = cells.append_column("w", pc.multiply(n, pc.ln(n)))
+    grouped = weighed.group_by(keys).aggregate([("count_all", "sum"), ("w", "sum")])
+    total = grouped.column("count_all_sum").cast(pa.float64())
+    # -sum(p ln p) = ln N - sum(n ln n) / N
+    entropy = pc.subtract(pc.ln(total), pc.divide(grouped.column("w_sum"), total))
+    return float(pc.exp(pc.min(entropy)).as_py() or 0.0)
+
+
 def greatest_distance(table: pa.Table, names: Sequence[str], sensitive: str) -> float:
     """The greatest distance of a class's values of `sensitive` from the table's: half the sum of the
     differences of shares (earth mover's distance with equal ground distance)."""
     keys = [f"k{n}" for n in range(len(names))]
     columns = [*(table.column(name) for name in names), table.column(sensitive)]
     rows = pa.table(columns, names=[*keys, "s"])
-    whole = {
-        one["s"]: one["count_all"] / rows.num_rows
-        for one in rows.group_by(["s"]).aggregate([([], "count_all")]).to_pylist()
-    }
-    here: dict[tuple[object, ...], dict[object, int]] = {}
-    for one in rows.group_by([*keys, "s"]).aggregate([([], "count_all")]).to_pylist():
-        members = here.setdefault(tuple(one[key] for key in keys), {})
-        members[one["s"]] = one["count_all"]
-    farthest = 0.0
-    for members in here.values():
-        total = sum(members.values())
-        shared = sum(min(n / total, whole[value]) for value, n in members.items())
-        farthest = max(farthest, 1 - shared)
-    return farthest
+    pairs = rows.group_by([*keys, "s"]).aggregate([([], "count_all")])
+    whole = rows.group_by(["s"]).aggregate([([], "count_all")])
+    totals = pairs.group_by(keys).aggregate([("count_all", "sum")])
+    # Numbers in place of values and classes: a join of Arrow's would not match null with null.
+    values, at = _numbered(pairs, ["s"]), _numbered(pairs, keys)
+    of_value = dict(zip(_tuples(whole, ["s"]), whole.column("count_all").to_pylist(), strict=True))
+    of_class = dict(
+        zip(_tuples(totals, keys), totals.column("count_all_sum").to_pylist(), strict=True)
+    )
+    share = np.array([of_value[one] for one in values.names], np.float64) / rows.num_rows
+    size = np.array([of_class[one] for one in at.names], np.float64)
+    here = pairs.column("count_all").to_numpy() / size[at.of_row]
+    shared = np.bincount(at.of_row, np.minimum(here, share[values.of_row]), minlength=len(size))
+    return float(1 - shared.min()) if len(size) else 0.0
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    names: list[tuple[object, ...]]
+    of_row: npt.NDArray[np.int64]
+
+
+def _tuples(table: pa.Table, names: Sequence[str]) -> list[tuple[object, ...]]:
+    return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+
+
+def _numbered(table: pa.Table, names: Sequence[str]) -> _Numbered:
+    """A number for each distinct tuple of some columns."""
+    index: dict[tuple[object, ...], int] = {}
+    rows = [index.setdefault(one, len(index)) for one in _tuples(table, names)]
+    return _Numbered(list(index), np.array(rows, np.int64))

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.anonymize.anonymize_table import anonymize_table
-from services.anonymize.protect_table import PROTECTED
-from services.anonymize.pseudonym_key import pseudonym_key
+from services.anonymize.protect_table import PROTECTED, is_counts
+from services.anonymize.pseudonym_key import pseudonym_keys
 from services.anonymize.recode_beside import Before
 from services.anonymize.register import Register, Turn
 from services.anonymize.removals import read_removals
@@ -68,7 +68,7 @@ async def on_ingested(event: DatasetIngested, room: Room) -> DatasetAnonymized:
 
 
 async def _make(event: DatasetIngested, card: Card, room: Room) -> AnonymizeManifest:
-    people = card.subject in PROTECTED and not card.privacy.measures
+    people = card.subject in PROTECTED and not is_counts(card)
     if not people and card.privacy.linked is None:
         return await _anonymized(event, card, room, None)
     if room.register is None:
@@ -85,7 +85,7 @@ async def _anonymized(
     with tempfile.TemporaryDirectory(dir=room.settings.spool) as folder:
         source, out = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
         await room.store.download(event.table, source)
-        key = pseudonym_key(room.settings, event.dataset, event.release)
+        key = pseudonym_keys(room.settings, card, event.release)
         before = Before(turn.earlier, turn.linked) if turn else Before()
         removed = await read_removals(room.store, room.settings, card)
         work = (source, card, out, key, before, removed)

@@ -48,7 +48,7 @@ def check_subject(types: Mapping[str, ColumnType], card: Card) -> tuple[str, ...
 
     `types` are the published columns'. Raises Quarantined(`subject_contradicted`).
     """
-    if card.subject != "none" or card.privacy.measures:
+    if card.subject != "none" or card.privacy.measures or card.privacy.aggregate:
         return ()
     rules = card.privacy.columns
     open_ = {name: words(name) for name in types if rules[name].basis is None}

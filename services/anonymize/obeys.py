@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.anonymize.geography import NO_EPCI
+from services.anonymize.snap_place import SNAPPED
 from services.anonymize.transforms import MASK, PSEUDONYM_DIGITS
 from shared.card_parts import ColumnRule
 from shared.card_protection import Coarser
@@ -36,6 +37,8 @@ def obeys(rule: ColumnRule, column: pa.Array) -> bool:
         )
     if rule.action == "mask":
         return _matches(cells, rf"(?s)^.{{0,{rule.shown}}}{_quoted(MASK)}$")
+    if rule.snap:
+        return _matches(cells, SNAPPED[rule.snap])
     if rule.action == "pseudonymize":
         return _matches(cells, rf"^[0-9a-f]{{{PSEUDONYM_DIGITS}}}$")
     if rule.action in ("round", "grid") and rule.step:

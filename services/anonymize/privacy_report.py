@@ -268,6 +268,8 @@ def _detail(rule: ColumnRule) -> str:
         if way.values is not None:
             return f"{len(set(way.values.values()))}"
         return str(way.date or way.place or f"{way.ranges:g}")
+    if rule.snap is not None:
+        return rule.snap
     bounds = [f"{bound:g}" for bound in (rule.bottom, rule.top) if bound is not None]
     if bounds:
         return " – ".join(bounds)

@@ -29,6 +29,11 @@ _LEAST = {"people": 5, "households": 11}
 PROTECTED = tuple(_LEAST)
 
 
+def is_counts(card: Card) -> bool:
+    """Whether the rows published are counts: given, or made here."""
+    return bool(card.privacy.measures or card.privacy.aggregate)
+
+
 @dataclass(frozen=True)
 class ProtectedTable:
     """The table to write, each of its rows' unit, and what the protection cost: rows left out, mean

@@ -30,6 +30,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "hidden": "Secret statistique, colonne {measure} : {primary} case(s) de moins de {least} "
         "cachée(s), et {secondary} autre(s) dont elles se déduiraient, sur {cells}. La colonne "
         "{measure}_statut dit lesquelles.",
+        "aggregated": "Lignes agrégées : la colonne {measure} les compte ; {primary} combinaison(s) "
+        "de moins de {least} sur {cells} ne sont pas publiées.",
         "protection": "Protection : {units} {unit} en {classes} classes de lignes semblables par "
         "{names} ; la plus petite en compte {k_min} (au moins {k} exigés).",
         "diversity": "Colonnes sensibles ({names}) : au moins {l} valeurs différentes dans chaque "
@@ -81,6 +83,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "hidden": "Statistical secrecy, column {measure}: {primary} cell(s) under {least} hidden, and "
         "{secondary} other(s) from which they would follow, out of {cells}. The column {measure}_statut "
         "says which.",
+        "aggregated": "Rows were counted, in the column {measure}; {primary} combination(s) of fewer "
+        "than {least}, of {cells}, are not published.",
         "protection": "Protection: {units} {unit} in {classes} classes of rows alike by {names}; the "
         "smallest has {k_min} (at least {k} required).",
         "diversity": "Sensitive columns ({names}): at least {l} different values in each class; "
@@ -115,6 +119,10 @@ _NAMES: dict[str, tuple[str, str]] = {
     "mask": ("tronquée", "cut short"),
     "redact": ("passages personnels occultés", "personal passages blacked out"),
     "pseudonymize": ("sous pseudonyme", "under a pseudonym"),
+    "snap": ("ramenée", "snapped"),
+    "street": ("à la rue", "to the street"),
+    "iris": ("à l'IRIS", "to the IRIS"),
+    "commune": ("à la commune", "to the commune"),
     "grid": ("ramenée à une grille", "snapped to a grid"),
     "month": ("au mois", "to the month"),
     "year": ("à l'année", "to the year"),
@@ -206,7 +214,10 @@ def report_text(report: dict[str, object], language: Language) -> str:
         )
         for one in read.transformed
     ]
-    lines += [words["hidden"].format_map(one.model_dump()) for one in read.hidden]
+    names = {one.name for one in read.kept}
+    for measure in read.hidden:
+        key = "hidden" if f"{measure.measure}_statut" in names else "aggregated"
+        lines.append(words[key].format_map(measure.model_dump()))
     lines += _protection_lines(read, language)
     if read.accepted:
         lines.append(words["accepted"].format(count=len(read.accepted)))

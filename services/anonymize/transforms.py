@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from services.anonymize.coarser import PLACES, canonical_value, date_part
 from services.anonymize.k_anonymity.hierarchy import range_text
 from services.anonymize.scan_table import cells_found, is_text
+from services.anonymize.snap_place import SNAPS
 from shared.card_parts import ColumnRule
 from shared.card_protection import Coarser
 from shared.failures import Quarantined
@@ -38,7 +39,7 @@ def _wanted(rule: ColumnRule) -> tuple[str, Callable[[pa.DataType], bool]] | Non
     """The kind of column that a rule is for: a word for it, and the test."""
     if rule.action in ("round", "top_bottom", "grid"):
         return "number", _numeric
-    if rule.action in ("mask", "redact"):
+    if rule.action in ("mask", "redact", "snap"):
         return "string", is_text
     if rule.generalize and rule.generalize.date:
         return "date", _dated
@@ -56,7 +57,7 @@ def written_type(name: str, rule: ColumnRule, given: pa.DataType) -> pa.DataType
         raise Quarantined(
             Reason(code="rule_type", column=name, detail=rule.action, expected=wanted[0])
         )
-    if rule.action in ("generalize", "mask", "redact", "pseudonymize"):
+    if rule.action in ("generalize", "mask", "redact", "pseudonymize", "snap"):
         return pa.string()
     return pa.float64() if rule.action == "grid" else given
 
@@ -88,6 +89,9 @@ def _change(rule: ColumnRule, key: bytes | None, *, whole: bool) -> Callable[[An
         return lambda value: _within(value, rule.bottom, rule.top, whole=whole)
     if rule.action == "mask":
         return lambda value: value[: rule.shown] + MASK
+    if rule.snap:
+        snap = SNAPS[rule.snap]
+        return lambda value: snap(canonical_value(value))
     if rule.action == "pseudonymize":
         return lambda value: pseudonym(str(value), key or b"")
     step = rule.step or 1.0

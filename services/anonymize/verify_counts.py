@@ -45,7 +45,7 @@ def verify_counts(written: Path, schema: pa.Schema, rows: int, card: Card) -> li
         absent = {row for row, said in enumerate(status) if said == ABSENT}
         lines = complete_lines(dimensions, card.privacy.margins, absent)
         _verify_lines(values, lines, measure, sensitive)
-    return _findings(table)
+    return findings_of(table)
 
 
 def _verify_cells(table: pa.Table, name: str, measure: Measure) -> None:
@@ -93,7 +93,8 @@ def _statuses(card: Card) -> set[str]:
     return {status_of(name) for name in card.privacy.measures}
 
 
-def _findings(table: pa.Table) -> list[Finding]:
+def findings_of(table: pa.Table) -> list[Finding]:
+    """What a new scan of a written table finds."""
     found = []
     for name in table.column_names:
         scan = ColumnScan(name)

@@ -9,7 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from services.anonymize.class_sizes import Classes, classes_of, greatest_distance, least_distinct
+from services.anonymize.class_sizes import (
+    Classes,
+    classes_of,
+    greatest_distance,
+    least_distinct,
+    least_entropy,
+)
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.scan_table import ColumnScan, Finding
 from services.anonymize.verify_table import failed, verify_rules, verify_structure
@@ -33,7 +39,6 @@ def verify_protection(
 
     `units` are its rows' persons or households, which the file does not tell. Raises
     Quarantined(`proof_failed`) unless structure, rules, order, k, l and t are as they must be.
-    Entropy is the engine's alone to count.
     """
     verify_structure(written, schema, rows)
     with pq.ParquetFile(written) as file:
@@ -49,7 +54,10 @@ def verify_protection(
     if classes.smallest < asked.k:
         raise failed("k")
     for name in sensitive:
-        if asked.l > 1 and least_distinct(table, quasi_identifiers, name) < asked.l:
+        entropy = asked.l > 1 and asked.entropy
+        if entropy and least_entropy(table, quasi_identifiers, name) < asked.l - _ROUNDING:
+            raise failed("l")
+        if asked.l > 1 and not entropy and least_distinct(table, quasi_identifiers, name) < asked.l:
             raise failed("l")
         if asked.t < 1 and greatest_distance(table, quasi_identifiers, name) > asked.t + _ROUNDING:
             raise failed("t")

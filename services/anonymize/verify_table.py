@@ -35,7 +35,10 @@ def verify_table(
     """
     verify_structure(written, schema, rows)
     changing = {name for name, rule in (rules or {}).items() if rule.action != "keep"}
-    with pq.ParquetFile(written) as file, pq.ParquetFile(source) as original:
+    with (
+        pq.ParquetFile(written, pre_buffer=False) as file,
+        pq.ParquetFile(source, pre_buffer=False) as original,
+    ):
         for field in schema:
             if field.name in changing:
                 verify_rules(_cells(file, field), (rules or {})[field.name])

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.anonymize.class_sizes import classes_of, greatest_distance, least_distinct
+from services.anonymize.class_sizes import (
+    classes_of,
+    greatest_distance,
+    least_distinct,
+    least_entropy,
+)
 from services.anonymize.k_anonymity.protection import measure
 from tests.services.anonymize.k_anonymity import oracle
 
@@ -38,6 +43,8 @@ def test_both_ways_of_counting_agree(
     assert sum(found.histogram.values()) == len(classes)
     least = min(oracle.distinct_l([s[n] for n in members]) for members in classes)
     assert least_distinct(table, ["q1", "q2"], "s") == least
+    entropies = [oracle.entropy_l([s[n] for n in members]) for members in classes]
+    assert least_entropy(table, ["q1", "q2"], "s") == pytest.approx(min(entropies), abs=1e-9)
     farthest = max(oracle.distance([s[n] for n in members], s) for members in classes)
     assert greatest_distance(table, ["q1", "q2"], "s") == pytest.approx(farthest, abs=1e-9)
     numbers = np.empty(len(rows), np.int64)

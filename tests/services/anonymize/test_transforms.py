@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from services.anonymize.geography import departement, epci
 from services.anonymize.obeys import obeys
-from services.anonymize.pseudonym_key import pseudonym_key
+from services.anonymize.pseudonym_key import pseudonym_keys
 from services.anonymize.transforms import transform, written_type
 from shared.card_parts import ColumnRule
 from shared.failures import Quarantined
 from shared.settings import Settings
+from tests.cards import card
 
 KEY = b"k" * 32
 
@@ -75,14 +76,71 @@ def test_pseudonyms_depend_on_the_key_and_on_nothing_else() -> None:
     assert failure.value.reasons[0].code == "pseudonym_key_missing"
 
 
-def test_each_release_has_its_own_pseudonyms() -> None:
-    """Keys differ by dataset and release, so that pseudonyms join nothing; without a secret, none."""
+def test_case_13_each_release_has_its_own_pseudonyms() -> None:
+    """Keys differ by dataset and release, so that pseudonyms join nothing; those of a group that the
+    policy declares are one; without a secret, none."""
     named = Settings.model_validate({"pseudonym_secret": "s" * 32})
     one, other = "r" + "0" * 31, "r" + "1" * 31
-    keys = {pseudonym_key(named, d, r) for d in ("arbres", "bancs") for r in (one, other)}
-    assert len(keys) == 4
-    assert pseudonym_key(named, "bancs", one) == pseudonym_key(named, "bancs", one)
-    assert pseudonym_key(Settings.model_validate({"pseudonym_secret": "short"}), "x", one) is None
+    columns = {"id": {"pseudonymize": {"basis": "une loi", "linked": "parcours"}}, "places": "keep"}
+    privacy = card().privacy.model_dump(mode="json", exclude_none=True) | {"columns": columns}
+    cards = [card(dataset=dataset, privacy=privacy) for dataset in ("arbres", "bancs")]
+    found = [pseudonym_keys(named, each, release) for each in cards for release in (one, other)]
+    assert len({keys[None] for keys in found if keys}) == 4
+    assert len({keys["parcours"] for keys in found if keys}) == 1
+    assert found[3] == pseudonym_keys(named, cards[1], other)
+    short = Settings.model_validate({"pseudonym_secret": "short"})
+    assert pseudonym_keys(short, cards[0], one) is None
+    unlinked = ColumnRule.model_validate({"pseudonymize": {"basis": "une loi"}})
+    assert unlinked.linked is None
+
+
+@pytest.mark.parametrize(
+    ("snap", "value", "written"),
+    [
+        ("street", "12 bis rue Victor-Hugo, 69001 Lyon", "rue Victor-Hugo, 69001 Lyon"),
+        ("street", "3, impasse des Lilas", "impasse des Lilas"),
+        ("street", "chez M. Untel 4 rue Haute", "rue Haute"),
+        ("iris", "691230101", "691230101"),
+        ("iris", "69123010100042", "691230101"),
+        ("commune", "69123", "69123"),
+        ("commune", "2A0040101", "2A004"),
+        ("commune", "Bât. B, 12 rue Haute, 69001 Lyon 1er", "69001 Lyon"),
+    ],
+)
+def test_places_are_snapped(snap: str, value: str, written: str) -> None:
+    """To a street without its numbers, to an IRIS, to a commune."""
+    rule = ColumnRule.model_validate({"snap": snap})
+    column = transform("adresse", rule, pa.array([value, None]), None)
+    assert column.to_pylist() == [written, None]
+    assert obeys(rule, column)
+    assert not obeys(rule, pa.array(["12 rue Haute"]))
+
+
+@given(st.text(), st.sampled_from(["street", "iris", "commune"]))
+def test_what_is_snapped_obeys(text: str, snap: str) -> None:
+    """Whatever a cell holds: it stops, or what is written has no house number."""
+    rule = ColumnRule.model_validate({"snap": snap})
+    try:
+        column = transform("adresse", rule, pa.array([text]), None)
+    except Quarantined:
+        return
+    assert obeys(rule, column)
+
+
+def test_a_grid_in_degrees() -> None:
+    """Two hundred metres are so many degrees, of longitude more than of latitude."""
+    latitude = ColumnRule.model_validate({"grid": {"metres": 200, "axis": "latitude"}})
+    longitude = ColumnRule.model_validate(
+        {"grid": {"metres": 200, "axis": "longitude", "latitude": 45.76}}
+    )
+    assert latitude.step == pytest.approx(0.0017966, abs=1e-6)
+    assert longitude.step == pytest.approx(0.0025752, abs=1e-6)
+    column = transform("lon", longitude, pa.array([4.83512345, 4.83519999]), None)
+    assert len(set(column.to_pylist())) == 1
+    assert obeys(longitude, column)
+    for wrong in ({"metres": 200}, {"metres": 200, "axis": "longitude"}):
+        with pytest.raises(ValueError):
+            ColumnRule.model_validate({"grid": wrong})
 
 
 @pytest.mark.parametrize(
@@ -96,6 +154,7 @@ def test_each_release_has_its_own_pseudonyms() -> None:
         ({"top_bottom": {"top": 3}}, "12", "number"),
         ({"mask": 1}, 12, "string"),
         ("redact", 12, "string"),
+        ({"snap": "street"}, 12, "string"),
     ],
 )
 def test_a_rule_for_another_type_stops(rule: Any, value: Any, asks: str) -> None:

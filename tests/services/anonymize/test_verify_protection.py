@@ -56,10 +56,11 @@ def test_the_right_file_is_proved(tmp_path: Path) -> None:
         ({}, {}, [1, 1, 2, 3, 4, 5, 6, 7], "k"),
         ({"aide": ["APL"] * 4 + ["APL", "APL", "RSA", "RSA"]}, {}, None, "l"),
         ({"aide": ["APL", "APL", "APL", "RSA", "APL", "RSA", "RSA", "RSA"]}, {}, None, "t"),
+        ({"aide": ["APL", "APL", "APL", "RSA"] * 2}, {"entropy": True, "t": 1.0}, None, "l"),
         ({"aide": ["RSA", "APL"] * 4}, {}, None, "order"),
         ({"revenu": [100, 250] * 4}, {}, None, "rules"),
     ],
-    ids=["k", "k by unit", "l", "t", "order", "rules"],
+    ids=["k", "k by unit", "l", "t", "entropy", "order", "rules"],
 )
 def test_a_broken_promise_is_named(
     tmp_path: Path,
