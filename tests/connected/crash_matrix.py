@@ -45,6 +45,7 @@ ELSEWHERE = {
         "tests/connected/test_udata_portal.py: a portal that fails, and the same answer again",
     ),
     "portal-gone": "tests/connected/test_udata_portal.py: withdrawn, and what is gone is seen again",
+    "back-fill": "tests/connected/test_portal_acts.py: everything promised goes out again, once",
     "tick": "tests/connected/test_sources.py: a source that is away is asked again",
 }
 LIVES = 3

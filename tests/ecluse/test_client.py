@@ -176,7 +176,7 @@ def test_sending_an_address(api: Callable[[Answer], list[httpx.Request]]) -> Non
         (
             ["withdraw", "r1", "--reason", "Faux"],
             "/releases/r1/decision",
-            {"verdict": "withdrawn", "reason": "Faux", "motive": None, "put_back": False},
+            {"verdict": "withdrawn", "reason": "Faux"},
         ),
         (
             ["withdraw", "r1", "--reason", "Faux", "--personal-data", "--put-back"],
