@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bench import chambers, declared, machine, pipeline, report
+from bench import chambers, declared, ingest, machine, pipeline, report
 from deploy.local.kafka import LocalStackError
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "chambers": chambers.measure,
     "pipeline": pipeline.measure,
     "declared": declared.measure,
+    "ingest": ingest.measure,
 }
 
 
@@ -41,7 +42,7 @@ def main() -> int:
         facts = machine.facts()
         try:
             found = PARTS[name](chosen.folder / name, quick=chosen.quick)
-        except LocalStackError as failure:
+        except (LocalStackError, ingest.PeerMissing) as failure:
             console.print(f"[red]{failure}[/red]", highlight=False)
             return 1
         part = {name: {"facts": facts, "found": found}}

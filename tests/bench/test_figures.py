@@ -116,3 +116,12 @@ def test_the_same_seed_gives_the_same_table(tmp_path: Path, rows: int) -> None:
     assert len(lines) == rows + 1
     assert lines[0].split(";") == list(FIELDS)
     assert set(make_card("mobilier").privacy.columns) == set(FIELDS)
+
+
+def test_ingest_beside_others() -> None:
+    """Every job stands there, and ingest as a multiple of each peer."""
+    found = {"256 MB": {"ecluse": JOB, "polars": PEER}, "ods": {"ecluse": PEER, "calamine": JOB}}
+    page = report.page({"ingest": {"facts": FACTS, "found": found}})
+    assert "| 256 MB: ecluse | 2.00 | 3.00 | 1 |" in page
+    assert "| 256 MB | polars | 2.00× | 3.00× | 1.00× |" in page
+    assert "| ods | calamine | 0.50× | 0.33× | 1.00× |" in page
