@@ -79,7 +79,7 @@ lint: install ## ruff, mypy, import contracts
 reference: install ## Writes docs/reference/ anew from the code
 	@$(BIN)/python -m ecluse.reference docs/reference
 
-bench: install ## Speed beside its peers, into docs/benchmarks.md (ARGS="chambers pipeline declared convert", --quick)
+bench: install ## Speed beside its peers, into docs/benchmarks.md (ARGS="chambers pipeline …", --quick)
 	@$(BIN)/python -m bench $(ARGS)
 
 lock: install ## Compiles requirements/ anew, with hashes and without addresses

@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bench import chambers, convert, declared, machine, pipeline, portals, report
+from bench import chambers, convert, declared, ingest, machine, pipeline, portals, report
 from deploy.local.kafka import LocalStackError
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "declared": declared.measure,
     "portals": portals.measure,
     "convert": convert.measure,
+    "ingest": ingest.measure,
 }
 
 
@@ -43,7 +44,7 @@ def main() -> int:
         facts = machine.facts()
         try:
             found = PARTS[name](chosen.folder / name, quick=chosen.quick)
-        except LocalStackError as failure:
+        except (LocalStackError, ingest.PeerMissing) as failure:
             console.print(f"[red]{failure}[/red]", highlight=False)
             return 1
         part = {name: {"facts": facts, "found": found}}

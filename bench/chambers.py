@@ -87,7 +87,7 @@ def _run(who: str, task: str, source: Path, out: Path) -> Used:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     told = subprocess.run(
-        [*_environment(), sys.executable, "-m", "bench.jobs", who, task, str(source), str(out)],
+        [*environment(), sys.executable, "-m", "bench.jobs", who, task, str(source), str(out)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
@@ -95,7 +95,7 @@ def _run(who: str, task: str, source: Path, out: Path) -> Used:
     return Used(**json.loads(told.stdout.splitlines()[-1]))
 
 
-def _environment() -> Sequence[str]:
+def environment() -> Sequence[str]:
     """The same threads for everybody: as many as there are cores."""
     names = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS")
     return ["env", *(f"{name}={cores()}" for name in names)]

@@ -136,8 +136,12 @@ WHO: dict[str, Callable[[str, Path, Path], Job]] = {
 
 
 def main(who: str, task: str, source: str, out: str) -> None:
-    """Does the job and prints what it took: wall and CPU seconds, peak memory in bytes."""
-    work = WHO[who](task, Path(source), Path(out))
+    """Does the job and prints what it took."""
+    report(WHO[who](task, Path(source), Path(out)))
+
+
+def report(work: Job) -> None:
+    """Does the work and prints what it took: wall and CPU seconds, peak memory in bytes."""
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     work()
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)

@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool
 from services.ingest.accounts import Database
 from services.ingest.download import Fetched, away
 from services.ingest.read_limits import ReadLimits
+from services.ingest.sql_dialects import bind, meaning
 from services.ingest.staged_rows import Scalar, StagedRows
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -82,6 +83,7 @@ def _read(connection: Connection, query: str, staged: StagedRows, settings: Sett
     told = connection.execution_options(stream_results=True, yield_per=ROWS)
     if connection.dialect.name == "postgresql":
         told = told.execution_options(postgresql_readonly=True)
+    bind(connection, settings.query_seconds)
     result = told.exec_driver_sql(query)
     names = list(result.keys())
     if len(set(names)) != len(names):
@@ -123,6 +125,8 @@ def _write(staged: StagedRows, to: Path) -> None:
 
 def _failure(error: DBAPIError) -> Exception:
     state = str(getattr(error.orig, "sqlstate", None) or "")
+    if not state and (known := meaning(error)) is not None:
+        return known
     if state == _TOO_SLOW:
         return away("too slow")
     if state.startswith("28"):

@@ -146,3 +146,12 @@ def test_convert_is_held_against_its_peers() -> None:
     assert report.TITLES["declared"] in again
     assert report.renewed(again, other) == again
     assert report.renewed(again, {"convert": {"facts": FACTS, "found": part}}) == both
+
+
+def test_ingest_beside_others() -> None:
+    """Every job stands there, and ingest as a multiple of each peer."""
+    found = {"256 MB": {"ecluse": JOB, "polars": PEER}, "ods": {"ecluse": PEER, "calamine": JOB}}
+    page = report.page({"ingest": {"facts": FACTS, "found": found}})
+    assert "| 256 MB: ecluse | 2.00 | 3.00 | 1 |" in page
+    assert "| 256 MB | polars | 2.00× | 3.00× | 1.00× |" in page
+    assert "| ods | calamine | 0.50× | 0.33× | 1.00× |" in page
