@@ -13,6 +13,7 @@ from services.convert.formula_guard import guarded_headers
 from services.convert.table_schema import table_schema
 from services.convert.written_file import WrittenFile
 from shared.card import Card
+from shared.public_protection import public_protection
 from shared.strategy import LICENCES
 
 PACKAGE = "https://datapackage.org/profiles/2.0/datapackage.json"
@@ -46,6 +47,7 @@ def make_datapackage(
         "attribution": card.attribution,
         "legalNotes": card.legal_notes,
         "updateFrequency": card.frequency,
+        "protection": public_protection(card),
         "resources": [_resource(file, card, types, guarded, profile) for file in files],
     }
     if card.spatial:
