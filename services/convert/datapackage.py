@@ -15,6 +15,7 @@ from services.convert.release_facts import ReleaseFacts
 from services.convert.table_schema import table_schema
 from services.convert.written_file import WrittenFile
 from shared.card import Card
+from shared.public_protection import public_protection
 from shared.strategy import LICENCES
 
 PACKAGE = "https://datapackage.org/profiles/2.0/datapackage.json"
@@ -49,6 +50,7 @@ def make_datapackage(
         "legalNotes": card.legal_notes,
         "modified": facts.updated,
         "updateFrequency": card.frequency,
+        "protection": public_protection(card),
         "resources": [_resource(file, card, types, guarded, profile) for file in files],
     }
     if card.spatial:

@@ -9,6 +9,7 @@ from services.convert.release_facts import ReleaseFacts
 from services.convert.written_file import WrittenFile
 from shared.card import Card
 from shared.formats import FORMATS
+from shared.public_protection import public_protection
 
 
 def make_readme(
@@ -50,6 +51,7 @@ def _said(card: Card, facts: ReleaseFacts, rows: int) -> Iterable[tuple[str, str
         ("Producteur", facts.producer),
         ("Sources", facts.sources),
         ("Mentions légales", card.legal_notes or ""),
+        ("Anonymisation", " ; ".join(public_protection(card).get("fr", []))),
         ("Territoire", (spatial.label or ", ".join(spatial.zones)) if spatial else ""),
         ("Maille", spatial.granularity if spatial else ""),
         ("Période", facts.period_words()),
