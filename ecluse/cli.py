@@ -239,8 +239,9 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Take a release off the portal, whatever state it is in; say why."""
-    motive = "personal_data" if personal_data else None
-    _decide(release, "withdrawn", reason, as_json, motive=motive, put_back=put_back)
+    more: dict[str, object] = {"motive": "personal_data"} if personal_data else {}
+    more |= {"put_back": True} if put_back else {}
+    _decide(release, "withdrawn", reason, as_json, **more)
 
 
 add_portal_commands(app, _call, _show)
