@@ -20,7 +20,7 @@ from tests.connected.portal_copies import (
     until,
     with_portal,
 )
-from tests.connected.town import Town
+from tests.connected.town import Town, eventually
 from tests.peers.moody_proxy import MoodyProxy, calm, writes
 from tests.peers.udata_server import Udata
 
@@ -191,5 +191,10 @@ async def test_a_portal_that_fails(place: Place) -> None:
     tried_again(town)
     await at_rest(town)
     assert (await place.there())["id"] == dataset["id"]
-    listed = (await town.http.get(f"http://127.0.0.1:{town.settings.publish_port}/metrics")).text
-    assert 'ecluse_portal_arrivals{portal="agglo",state="arrived"} 2.0' in listed
+
+    async def counted() -> bool:
+        address = f"http://127.0.0.1:{town.settings.publish_port}/metrics"
+        listed = (await town.http.get(address)).text
+        return 'ecluse_portal_arrivals{portal="agglo",state="arrived"} 2.0' in listed
+
+    await eventually(counted, "arrivals are not counted", town.patience)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy import Row, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,24 +43,24 @@ async def promise(
     promised = [name for name in pushed_to(card) if name in portals]
     await _deliver(connection, publication, promised, "publish")
     for name in promised:
-        fresh = {
-            "due": func.now() + literal(timedelta(hours=portals[name].late_hours)),
-            "state": "pending",
-            "reasons": [],
-        }
+        due = func.now() + literal(timedelta(hours=portals[name].late_hours))
         statement = insert(p.arrivals).values(
             publication=publication.publication,
             portal=name,
             dataset=publication.dataset,
             release=publication.release,
-            **fresh,
+            due=due,
         )
-        # What has arrived stays arrived while its metadata are brought up to date.
+        a = p.arrivals.c
         await connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["publication", "portal"],
-                set_=fresh,
-                where=p.arrivals.c.state.not_in(("arrived",)),
+                set_={
+                    # What has arrived stays arrived while its metadata are brought up to date.
+                    "state": case((a.state == "arrived", "arrived"), else_="pending"),
+                    "due": due,
+                    "made_at": func.now(),
+                },
             )
         )
     there = [] if only else await _there(connection, publication.dataset)
