@@ -7,7 +7,7 @@ import re
 
 from stdnum import iban, luhn
 
-from services.anonymize.detector import Detector, inside_code
+from services.anonymize.detector import Detector, inside_code, without_uuids
 
 VERSION = 1
 
@@ -53,7 +53,8 @@ def has_iban(text: str) -> bool:
 
 def has_card(text: str) -> bool:
     """Whether the text holds a payment card's number: issuer's first digits, length, Luhn's key."""
-    for found in (*_CARD.finditer(text), *_AMEX.finditer(text)):
+    bare = without_uuids(text)
+    for found in (*_CARD.finditer(bare), *_AMEX.finditer(bare)):
         digits = re.sub(r"[^0-9]", "", found[0])
         issuer = digits[0] == "4" or 51 <= int(digits[:2]) <= 55 or digits[:2] in ("34", "37")
         issuer = issuer or 2221 <= int(digits[:4]) <= 2720 or digits[:4] == "6011"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from stdnum import ean
 from stdnum.fr import nir
 
-from services.anonymize.detector import GAP, Detector, inside_code, overlapping, re2
+from services.anonymize.detector import GAP, Detector, inside_code, overlapping, re2, without_uuids
 
 VERSION = 1
 
@@ -35,7 +35,7 @@ def has_nir(text: str) -> bool:
     With its key, the key must be right or the groups those of a NIR (a slip of the pen is still
     one). Without, groups of a NIR or narrower ranges, since other codes have 13 digits.
     """
-    return any(map(_is_nir, overlapping(_NIR, text)))
+    return any(map(_is_nir, overlapping(_NIR, without_uuids(text))))
 
 
 def _is_nir(found: re.Match[str]) -> bool:
