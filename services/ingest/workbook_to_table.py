@@ -240,10 +240,15 @@ def _array(cells: Sequence[Cell]) -> pa.Array:
     if kinds <= {int, float}:
         return pa.array(values, pa.float64())
     if kinds == {dt.date, dt.datetime}:
-        return pa.array(values, ARROW_TYPES["datetime"])
+        return pa.array([_moment(value) for value in values], ARROW_TYPES["datetime"])
     if len(kinds) == 1 and (kind := kinds.pop()) in _ARROW:
         return pa.array(values, _ARROW[kind])
     return pa.array([None if v is None else as_text(v) for v in values], pa.string())
+
+
+def _moment(cell: Cell | None) -> Cell | None:
+    """A day among moments, which is how midnight is read, is its midnight."""
+    return dt.datetime.combine(cell, dt.time()) if type(cell) is dt.date else cell
 
 
 def _one_type(parts: list[pa.Array]) -> pa.ChunkedArray:

@@ -199,6 +199,17 @@ def test_wrapped_texts(tmp_path: Path, text: bytes, wrap: str) -> None:
     assert rows(content, tmp_path) == [{"id": "B1", "places": 3}]
 
 
+def test_midnight_among_moments(tmp_path: Path) -> None:
+    """A workbook's midnight is read as a day: in a column of moments it is one of them."""
+    book = openpyxl.Workbook()
+    moments = [dt.datetime(2025, 12, 31, 10, 30), dt.datetime(2026, 1, 1), None]
+    for row in (["id", "vu"], *([f"B{at}", moment] for at, moment in enumerate(moments))):
+        book.active.append(row)
+    book.save(tmp_path / "book.xlsx")
+    made = rows(tmp_path / "book.xlsx", tmp_path, plain("id", "vu"))
+    assert [row["vu"] for row in made] == moments
+
+
 def test_a_workbook_in_a_zip(tmp_path: Path) -> None:
     """A workbook is an archive to itself, not an archive in one."""
     content = zipped({"sheets.xlsx": (DATA / "sheets.xlsx").read_bytes()})
