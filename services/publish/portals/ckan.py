@@ -1,5 +1,5 @@
-"""CKAN 2.10 to 2.12: datasets by a stable name, resources by ids that we choose, files by address or
-uploaded. A new dataset is private until the portal has all of it.
+"""CKAN, checked against 2.12: datasets by a stable name, resources by ids that we choose, files by
+address or uploaded. A new dataset is private until the portal has all of it.
 
 CKAN locks no dataset: what is sent to one is sent in order, one call at a time. A deleted dataset keeps
 its id, and is put back under it.
