@@ -87,7 +87,7 @@ lock: install ## Compiles requirements/ anew, with hashes and without addresses
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-annotate --extra $$extra pyproject.toml -o requirements/$$extra.txt; \
 	done
-	@for name in build uv udata-peer; do \
+	@for name in build uv udata-peer ckan-peer; do \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url --no-annotate requirements/$$name.in -o requirements/$$name.txt; \
 	done

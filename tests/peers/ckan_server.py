@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.peers.udata_server import PeerError, cache
+from tests.peers.udata_server import PeerError, cache, uv
 
 SCRIPTS = Path(__file__).with_name("ckan_peer")
 
@@ -25,6 +25,7 @@ class CkanServer:
         self._environment = {
             # The programs are kept; the data lie where the user that runs PostgreSQL can go.
             "CKAN_PEER_VENV": str(cache() / "ckan-2.12.0"),
+            "CKAN_PEER_UV": uv(),
             "CKAN_PEER_SETTINGS": "ckan.max_resource_size = 2000",
             **os.environ,
         }
