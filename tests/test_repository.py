@@ -45,7 +45,7 @@ def test_requirements_are_locked_by_hash_alone(lock: Path) -> None:
 def test_every_extra_has_its_lock() -> None:
     """An image of each service installs by a lock of its own."""
     extras = set(PROJECT["project"]["optional-dependencies"])
-    assert {path.stem for path in LOCKS} == extras | {"build", "uv", "udata-peer"}
+    assert {path.stem for path in LOCKS} == extras | {"build", "uv", "udata-peer", "ckan-peer"}
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
