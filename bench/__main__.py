@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from bench import chambers, convert, declared, ingest, machine, pipeline, portals, report
-from deploy.local.kafka import LocalStackError
+from deploy.local.child import LocalStackError
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -18,7 +18,7 @@ from bench.mixed_table import STRATEGY, make_card, write_table
 from bench.process_use import cpu_seconds
 from deploy.demo.people import make_people
 from deploy.demo.story import declare_and_sign
-from deploy.local.kafka import LocalStackError
+from deploy.local.child import LocalStackError
 from deploy.local.stack import SERVICES, LocalStack
 from ecluse.client import Client
 from ecluse.migrate import migrate_all

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from bench.ckan_stand_in import CONTENT
-from deploy.local.kafka import LocalStackError, free_port
+from deploy.local.child import LocalStackError, free_port
 from deploy.local.postgres import LocalPostgres
 from services.publish import app, verify_files
 from services.publish import tables as t

@@ -376,6 +376,7 @@ class LedgerRow(Event):
     release: ReleaseId | None = None
     sequence: Sequence | None = None
     kind: ChangeKind | None = None
+    revision: int | None = Field(default=None, description="of the card that the run is under")
     stage: Stage
     state: StageState
     end: End | None = None

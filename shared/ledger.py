@@ -29,9 +29,10 @@ _WEIGHT: dict[StageState, int] = {
 
 
 def passage_facts(event: Event | None, came: Received | None) -> dict[str, Any]:
-    """Dataset, change, run, release, sequence and kind, as far as a message tells them."""
+    """Dataset, change, run, release, place, kind and card, as far as a message tells them."""
     if isinstance(event, Passage):
-        return event.model_dump(include={"dataset", "change", "run", "release", "sequence", "kind"})
+        told = {"dataset", "change", "run", "release", "sequence", "kind"}
+        return event.model_dump(include=told) | {"revision": event.card.revision}
     this = change_id(came.source, came.id) if came else None
     if isinstance(event, DatasetChanged):
         rerun = event.rerun
@@ -41,6 +42,7 @@ def passage_facts(event: Event | None, came: Received | None) -> dict[str, Any]:
             "run": this,
             "sequence": rerun.sequence if rerun else None,
             "kind": event.kind,
+            "revision": rerun.card_revision if rerun else None,
         }
     named = {name: getattr(event, name, None) for name in ("dataset", "change", "release")}
     if event is None and came is not None:

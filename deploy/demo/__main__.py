@@ -17,7 +17,7 @@ from rich.live import Live
 from deploy.demo import screen, story
 from deploy.demo.check import check_city
 from deploy.demo.people import make_people
-from deploy.local.kafka import LocalStackError
+from deploy.local.child import LocalStackError
 from deploy.local.stack import SERVICES, LocalStack
 from ecluse.client import CallFailed, Client
 from ecluse.migrate import migrate_all

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
-from deploy.local.kafka import LocalStackError
+from deploy.local.child import LocalStackError
 from deploy.local.processes import environment
 
 

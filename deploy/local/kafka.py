@@ -6,17 +6,14 @@ The jars come from Maven Central through `jgo`; Java is the system's, of 17 or l
 from __future__ import annotations
 
 import base64
-import ctypes
 import os
 import re
-import secrets
 import shutil
-import signal
-import socket
 import subprocess
-import time
 import uuid
 from pathlib import Path
+
+from deploy.local.child import Child, LocalStackError, free_port, listens, spawn
 
 VERSION = "4.4.0"
 # kafka-clients is named as well: an older one is resolved otherwise.
@@ -26,27 +23,6 @@ ARTIFACTS = (
     "org.slf4j:slf4j-simple:2.0.17",
 )
 START_SECONDS = 90.0
-_PDEATHSIG = 1
-
-
-class LocalStackError(RuntimeError):
-    """A server could not be had; the text says what to install or where to look."""
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on now.
-
-    Below those that the system gives to outgoing connections (32768 on Linux, 49152 by RFC 6335): one
-    of those could be taken before a server has bound it.
-    """
-    while True:
-        port = 15_000 + secrets.randbelow(15_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 def java() -> str:
@@ -84,11 +60,6 @@ def class_path() -> str:
     return os.pathsep.join(str(jar) for jar in jars)
 
 
-def die_with_parent() -> None:
-    """Runs in the child, before it becomes another program: it goes when its parent does."""
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
-
-
 class LocalKafka:
     """One broker, its data in `data_dir`. It can be stopped and started again on the same port.
 
@@ -102,7 +73,7 @@ class LocalKafka:
         self._memory = memory
         self._advertised = advertised
         self._port, self._controller = free_port(), free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = Child("Kafka", self._dir / "kafka.log")
 
     @property
     def bootstrap(self) -> str:
@@ -116,9 +87,7 @@ class LocalKafka:
 
     @property
     def pid(self) -> int:
-        if self._process is None:
-            raise LocalStackError("Kafka is not running")
-        return self._process.pid
+        return self._server.pid
 
     def __enter__(self) -> LocalKafka:
         self.start()
@@ -133,36 +102,21 @@ class LocalKafka:
         settings = self._dir / "server.properties"
         settings.write_text(self._properties())
         if not (self._dir / "data" / "meta.properties").exists():
-            self._java(
-                "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(settings)
-            ).wait()
-        self._process = self._java("kafka.Kafka", str(settings))
-        deadline = time.monotonic() + START_SECONDS
-        while not _listens(self._port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise LocalStackError(f"Kafka did not start: see {self._dir / 'kafka.log'}")
-            time.sleep(0.05)
+            format_ = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", settings)
+            spawn(self._java(*format_), self._dir / "kafka.log").wait()
+        self._server.start(
+            self._java("kafka.Kafka", settings), lambda: listens(self._port), START_SECONDS
+        )
 
     def stop(self) -> None:
         """Stops the broker in order; kills it after 20 seconds."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        self._server.stop()
 
     def kill(self) -> None:
         """Kills the broker as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._server.kill()
 
-    def _java(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _java(self, program: str, *arguments: str | Path) -> list[str | Path]:
         tuning = (
             f"-Xmx{self._memory}",
             "-XX:+UseSerialGC",
@@ -170,16 +124,7 @@ class LocalKafka:
             "-XX:-UsePerfData",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         )
-        with (self._dir / "kafka.log").open("ab") as log:
-            return subprocess.Popen(
-                [java(), *tuning, "-cp", class_path(), program, *arguments],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                # Ctrl-C in the terminal is for the parent, which stops its children in order.
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
-            )
+        return [java(), *tuning, "-cp", class_path(), program, *arguments]
 
     def _properties(self) -> str:
         told = {
@@ -210,9 +155,3 @@ class LocalKafka:
 
 def _cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -7,16 +7,11 @@ Its makers ship source only: the server is taken from the PATH, else built once 
 from __future__ import annotations
 
 import secrets
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from deploy.local.child import Child, LocalStackError, free_port, serves
 from deploy.local.go_program import GoProgram
-from deploy.local.kafka import LocalStackError, die_with_parent, free_port
-from deploy.local.processes import environment
 
 MODULE = "github.com/minio/minio"
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -37,7 +32,7 @@ class LocalMinio:
         self._dir = data_dir.resolve()
         self._port = free_port()
         self._kafka = kafka
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = Child("MinIO", self._dir / "minio.log")
         self.access_key, self.secret_key = OWNER, secrets.token_hex(16)
 
     @property
@@ -47,9 +42,7 @@ class LocalMinio:
 
     @property
     def pid(self) -> int:
-        if self._process is None:
-            raise LocalStackError("MinIO is not running")
-        return self._process.pid
+        return self._server.pid
 
     def __enter__(self) -> LocalMinio:
         self.start()
@@ -62,40 +55,21 @@ class LocalMinio:
         """Starts the server and waits until it serves. Raises LocalStackError."""
         binary = PROGRAM.binary()
         (self._dir / "data").mkdir(parents=True, exist_ok=True)
-        with (self._dir / "minio.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [binary, "server", "--address", f"127.0.0.1:{self._port}", self._dir / "data"],
-                env=environment() | self._settings(),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._serves():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise LocalStackError(f"MinIO did not start: see {self._dir / 'minio.log'}")
-            time.sleep(0.05)
+        address = f"127.0.0.1:{self._port}"
+        self._server.start(
+            [binary, "server", "--address", address, self._dir / "data"],
+            lambda: serves(f"{self.endpoint}/minio/health/ready"),
+            START_SECONDS,
+            self._settings(),
+        )
 
     def stop(self) -> None:
         """Stops the server in order; kills it after 20 seconds."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        self._server.stop()
 
     def kill(self) -> None:
         """Kills the server as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._server.kill()
 
     def _settings(self) -> dict[str, str]:
         told = {
@@ -114,13 +88,6 @@ class LocalMinio:
                 f"MINIO_NOTIFY_KAFKA_QUEUE_DIR_{TARGET}": str(self._dir / "queue"),
             }
         return told
-
-    def _serves(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/minio/health/ready", timeout=2) as answer:  # noqa: S310 - loopback
-                return int(answer.status) == 200
-        except (urllib.error.URLError, OSError):
-            return False
 
 
 def main() -> int:

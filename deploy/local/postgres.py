@@ -10,7 +10,7 @@ from fasteners import InterProcessLock
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from deploy.local.kafka import LocalStackError
+from deploy.local.child import LocalStackError
 
 
 class PostgresServer:

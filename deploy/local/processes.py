@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy.local.kafka import LocalStackError, die_with_parent
+from deploy.local.child import LocalStackError, end, serves, spawn, wait_until
 
 GRACE_SECONDS = 15.0
 
@@ -30,16 +27,7 @@ class ProcessGroup:
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Starts a process; its output goes to `<name>.log`."""
-        with (self._logs / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                argv,
-                env=environment() | dict(env),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
-            )
+        self._running[name] = spawn(argv, self._logs / f"{name}.log", env)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -48,12 +36,12 @@ class ProcessGroup:
 
     def wait_ready(self, name: str, url: str, seconds: float = 120) -> None:
         """Waits until the process says it is ready. Raises LocalStackError."""
-        deadline = time.monotonic() + seconds
-        while not _answers(url):
+
+        def ready() -> bool:
             self.check()
-            if time.monotonic() > deadline:
-                raise LocalStackError(f"{name} is not ready: see {self._logs / f'{name}.log'}")
-            time.sleep(0.1)
+            return serves(url)
+
+        wait_until(ready, seconds, f"{name} is not ready: see {self._logs / f'{name}.log'}")
 
     def check(self) -> None:
         """Raises LocalStackError if one has died, with the end of its log."""
@@ -64,9 +52,7 @@ class ProcessGroup:
 
     def stop(self, name: str) -> None:
         """Stops one process in order."""
-        process = self._running.pop(name)
-        process.terminate()
-        _wait(process)
+        end(self._running.pop(name), GRACE_SECONDS)
 
     def kill(self, name: str) -> None:
         """Kills one process as a crash would."""
@@ -79,21 +65,5 @@ class ProcessGroup:
         for process in reversed(self._running.values()):
             process.terminate()
         for process in self._running.values():
-            _wait(process)
+            end(process, GRACE_SECONDS)
         self._running.clear()
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
-            return int(answer.status) == 200
-    except (urllib.error.URLError, OSError):
-        return False

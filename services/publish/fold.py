@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
-from services.publish.records import HELD, end_overtaken
+from services.publish.records import HELD, end_overtaken, latest_change, lock_dataset, rerun
 from shared.database import Database
 from shared.events import LedgerRow
 from shared.ledger import standing
@@ -18,10 +18,19 @@ from shared.ledger import standing
 # A source that is away is asked again after 10 s, 40 s … up to 6 h, about two days in all.
 FIRST_WAIT, LONGEST_WAIT, MOST_WAITS = 10.0, 6 * 3600.0, 14
 
+# Where a person has to do something before the change runs again.
+STOPPED = ("parked", "quarantined")
+
 
 async def on_ledger(rows: Sequence[LedgerRow], database: Database) -> None:
     """Writes rows down, once each, and brings their changes up to date."""
     async with database.transaction("fold") as connection:
+        # Before anything else is locked. Whoever changes a card has this lock too, and sees what is
+        # held when it is done; if it was first, `_run_under_newer_card` sees the card.
+        for dataset in sorted(
+            {row.dataset for row in rows if row.dataset and row.state in STOPPED}
+        ):
+            await lock_dataset(connection, dataset)
         fresh = await _insert(connection, rows)
         # In one order, so that two folds at once do not lock each other out.
         changes = sorted({row.change for row in fresh if row.change})
@@ -114,8 +123,38 @@ async def _hold(
         )
         for generation, number in public.all():
             await end_overtaken(database, connection, row.dataset, generation, number)
+    if row.state in STOPPED:
+        await _run_under_newer_card(database, connection, row, told)
     if row.state == "waiting" and row.stage == "ingest":
         await _try_later(connection, row, max(one.at for one in told if one.state == "waiting"))
+
+
+async def _run_under_newer_card(
+    database: Database, connection: AsyncConnection, row: Row[Any], told: Sequence[LedgerRow]
+) -> None:
+    """Runs a stopped change again if a person has done meanwhile what it would wait for.
+
+    It was taken up under the card before; whoever changed that did not see it stopped yet.
+    """
+    c = t.cards.c
+    in_force = (
+        # Pause and resume lock the card alone.
+        await connection.execute(
+            select(t.cards).where(c.dataset == row.dataset).with_for_update(read=True)
+        )
+    ).one_or_none()
+    if in_force is None or in_force.paused:
+        return
+    here = [one.revision for one in told if (one.stage, one.state) == (row.stage, row.state)]
+    ran_under = max((revision for revision in here if revision is not None), default=None)
+    older = ran_under is not None and ran_under < in_force.revision
+    # Parked is what is undeclared or paused, and this is neither any more.
+    if not older and row.state != "parked":
+        return
+    latest = await latest_change(connection, row.dataset)
+    if latest is not None and latest.change == row.change:
+        asked = f"card:{row.dataset}:{in_force.revision}:{row.change}"
+        await rerun(database, connection, latest, in_force.revision, asked)
 
 
 async def _try_later(connection: AsyncConnection, row: Row[Any], since: Any) -> None:

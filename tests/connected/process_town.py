@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
-from deploy.local.kafka import die_with_parent
+from deploy.local.child import spawn
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import SERVICES
 from ecluse.serve import make_service
@@ -125,16 +125,11 @@ class ProcessTown(Town):
             "ECLUSE_CRASH_AT": f"{name}:{point}" if point else "",
             "ECLUSE_INSTANCE": f"{name}{instance}",
         }
-        with (self.folder / "logs" / f"{name}{instance}.log").open("ab") as log:
-            self._processes[name + instance] = subprocess.Popen(
-                [sys.executable, "-m", "ecluse.cli", "serve", name],
-                env=env | dict(extra or {}),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
-            )
+        self._processes[name + instance] = spawn(
+            [sys.executable, "-m", "ecluse.cli", "serve", name],
+            self.folder / "logs" / f"{name}{instance}.log",
+            env | dict(extra or {}),
+        )
 
     async def another(self, name: str, instance: str, **extra: str) -> None:
         """A second process of a service, beside the first."""

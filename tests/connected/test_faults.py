@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from deploy.local.kafka import LocalKafka, free_port
+from deploy.local.child import free_port
+from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres, PostgresServer
 from shared.events import (
     CatalogDataset,

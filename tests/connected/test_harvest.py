@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deploy.demo.story import CITY, STOPPED, data_file
-from deploy.local.kafka import free_port
+from deploy.local.child import free_port
 from shared.card_file import load_card
 from shared.card_parts import Frequency
 from shared.settings import HarvestPortal

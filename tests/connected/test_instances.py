@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.kafka import free_port
+from deploy.local.child import free_port
 from deploy.local.postgres import PostgresServer
 from tests.cards import card
 from tests.connected.account import all_is_right

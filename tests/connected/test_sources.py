@@ -6,7 +6,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from deploy.local.kafka import free_port
+from deploy.local.child import free_port
 from tests.cards import card
 from tests.connected.stores import ON_EVERY_STORE, drop, objects
 from tests.connected.town import Town, eventually

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from deploy.demo.people import make_people
-from deploy.local.kafka import free_port
+from deploy.local.child import free_port
 from deploy.local.postgres import PostgresServer
 from deploy.local.stack import DATABASE_ROLES, ROLES_SQL, SERVICES
 from ecluse.migrate import migrate_all

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from pathlib import Path
 
 import httpx
 
+from deploy.local.child import Child, free_port, serves
 from deploy.local.go_program import GoProgram
-from deploy.local.kafka import LocalStackError, die_with_parent, free_port
 
 PROGRAM = GoProgram(
     "toxiproxy-server",
@@ -25,40 +23,22 @@ class Toxiproxy:
     """One toxiproxy, its log in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = Child("toxiproxy", folder / "toxiproxy.log")
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", trust_env=False)
 
     def __enter__(self) -> Toxiproxy:
         binary = PROGRAM.binary()
-        with (self._folder / "toxiproxy.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [binary, "-host", "127.0.0.1", "-port", str(self._port)],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise LocalStackError(f"toxiproxy did not start: see {self._folder}")
-            time.sleep(0.05)
+        self._server.start(
+            [binary, "-host", "127.0.0.1", "-port", str(self._port)],
+            lambda: serves(f"http://127.0.0.1:{self._port}/version"),
+            START_SECONDS,
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
+        self._server.stop()
         self._http.close()
-
-    def _answers(self) -> bool:
-        try:
-            return self._http.get("/version").is_success
-        except httpx.TransportError:
-            return False
 
     def proxy(self, name: str, upstream: str, port: int) -> None:
         """Lets what comes to `port` through to `upstream` (`127.0.0.1:<port>`)."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from deploy.local import minio
-from deploy.local.kafka import LocalStackError
+from deploy.local.child import LocalStackError, wait_until
 
 # Stands for Go: counts its calls and writes what it would have built.
 FAKE_GO = """#!/bin/sh
@@ -60,9 +59,12 @@ def test_two_who_build_at_once_build_once(nothing: Path, monkeypatch: pytest.Mon
         )
         for _ in range(2)
     ]
-    while not calls(nothing):
+
+    def begun() -> bool:
         assert all(one.poll() is None for one in both)
-        time.sleep(0.02)
+        return bool(calls(nothing))
+
+    wait_until(begun, 60, "nobody builds")
     assert not minio.PROGRAM.cached.exists()
     gate.touch()
     told = {one.communicate(timeout=60)[0].decode().strip() for one in both}

@@ -14,14 +14,13 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import fasteners
 import httpx
 
-from deploy.local.kafka import die_with_parent, free_port
+from deploy.local.child import LocalStackError, free_port, serves, spawn, wait_until
 
 ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements" / "udata-peer.txt"
@@ -29,7 +28,7 @@ SCRIPT = Path(__file__).with_name("udata_peer.py")
 START_SECONDS = 120.0
 
 
-class PeerError(RuntimeError):
+class PeerError(LocalStackError):
     """The peer could not be had; the text says what to install or where to look."""
 
 
@@ -111,15 +110,8 @@ class Udata:
         python = installed()
         self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder / "udata.log"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(
-                [str(python), "-B", str(SCRIPT), str(self._port), str(self._folder / "files")],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call
-            )
+        argv = [str(python), "-B", str(SCRIPT), str(self._port), str(self._folder / "files")]
+        process = spawn(argv, log, told=True)
         self._process = process
         # A peer that hangs is ended, so that reading its one line ends as well.
         clock = threading.Timer(START_SECONDS, process.kill)
@@ -132,19 +124,8 @@ class Udata:
             tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
             raise PeerError(f"udata did not start:\n{tail}")
         self.key = json.loads(line)["key"]
-        self._wait()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.call("GET", "/api/1/datasets/licenses/")
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise PeerError("udata does not answer") from None
-                time.sleep(0.05)
-            else:
-                return
+        licences = f"{self.url}/api/1/datasets/licenses/"
+        wait_until(lambda: serves(licences), START_SECONDS, "udata does not answer")
 
     def stop(self) -> None:
         """Ends the process."""
