@@ -24,7 +24,8 @@ metadata = MetaData(schema="publish")
 BOXES = boxes(metadata)
 
 
-def _moment(name: str, *, now: bool = False) -> Column[object]:
+def moment(name: str, *, now: bool = False) -> Column[object]:
+    """A column of a moment in UTC; `now`: never empty, the time of the row if nothing is told."""
     if now:
         return Column(name, DateTime(timezone=True), server_default=func.now(), nullable=False)
     return Column(name, DateTime(timezone=True))
@@ -41,7 +42,7 @@ cards = Table(
     Column("body", JSONB, nullable=False),
     Column("paused", Boolean, nullable=False, server_default="false"),
     Column("declared_by", Text, nullable=False),
-    _moment("declared_at", now=True),
+    moment("declared_at", now=True),
 )
 
 # One row a dataset: what is public now. Locked before anything about the dataset is decided.
@@ -54,11 +55,11 @@ datasets = Table(
     Column("generation", BigInteger),
     Column("number", BigInteger),
     Column("revision", Integer),
-    _moment("first_published_at"),
-    _moment("published_at"),
-    _moment("modified_at"),
-    _moment("confirmed_at"),
-    _moment("withdrawn_at"),
+    moment("first_published_at"),
+    moment("published_at"),
+    moment("modified_at"),
+    moment("confirmed_at"),
+    moment("withdrawn_at"),
 )
 
 changes = Table(
@@ -75,8 +76,8 @@ changes = Table(
     Column("end", Text),
     Column("reasons", JSONB, nullable=False, server_default="[]"),
     Column("waits", Integer, nullable=False, server_default="0"),
-    _moment("first_at", now=True),
-    _moment("at", now=True),
+    moment("first_at", now=True),
+    moment("at", now=True),
     Index("changes_dataset", "dataset", "generation", "number"),
 )
 
@@ -87,7 +88,7 @@ ledger = Table(
     Column("change", Text),
     Column("dataset", Text),
     Column("body", JSONB, nullable=False),
-    _moment("at", now=True),
+    moment("at", now=True),
     Index("ledger_change", "change"),
 )
 
@@ -110,9 +111,9 @@ publications = Table(
     Column("files", JSONB, nullable=False),
     Column("state", Text, nullable=False),
     Column("evidence", JSONB, nullable=False, server_default="{}"),
-    _moment("occurred_at"),
-    _moment("made_at", now=True),
-    _moment("published_at"),
+    moment("occurred_at"),
+    moment("made_at", now=True),
+    moment("published_at"),
     Index("publications_dataset", "dataset", "state"),
     Index("publications_release", "release"),
 )
@@ -122,7 +123,7 @@ withdrawn = Table(
     metadata,
     Column("release", Text, primary_key=True),
     Column("dataset", Text, nullable=False),
-    _moment("at", now=True),
+    moment("at", now=True),
 )
 
 files = Table(
@@ -138,7 +139,7 @@ files = Table(
     Column("sha256", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("rows", BigInteger),
-    _moment("modified_at"),
+    moment("modified_at"),
 )
 
 decisions = Table(
@@ -152,7 +153,7 @@ decisions = Table(
     Column("automatic", Boolean, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text),
-    _moment("at", now=True),
+    moment("at", now=True),
 )
 
 deliveries = Table(
@@ -166,9 +167,9 @@ deliveries = Table(
     Column("state", Text, nullable=False, server_default="pending"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("code", Text),
-    _moment("next_try", now=True),
-    _moment("lease_until"),
-    _moment("done_at"),
+    moment("next_try", now=True),
+    moment("lease_until"),
+    moment("done_at"),
     UniqueConstraint("publication", "portal", "act"),
     Index("deliveries_due", "state", "next_try"),
 )
@@ -179,7 +180,7 @@ ticks = Table(
     Column("kind", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("due", DateTime(timezone=True), primary_key=True),
-    _moment("sent_at"),
+    moment("sent_at"),
 )
 
 # Datasets whose source changes: fetched once it is quiet (`captures.py`).
@@ -187,8 +188,8 @@ captures = Table(
     "captures",
     metadata,
     Column("dataset", Text, primary_key=True),
-    _moment("first_at", now=True),
-    _moment("last_at", now=True),
+    moment("first_at", now=True),
+    moment("last_at", now=True),
 )
 
 # How far each captured topic was read, for each dataset that listens to it.
@@ -205,7 +206,7 @@ audit = Table(
     "audit",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    _moment("at", now=True),
+    moment("at", now=True),
     Column("actor", Text, nullable=False),
     Column("act", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -220,5 +221,5 @@ news = Table(
     Column("kind", Text, nullable=False),
     Column("title", JSONB, nullable=False),
     Column("body", JSONB, nullable=False),
-    _moment("at"),
+    moment("at"),
 )

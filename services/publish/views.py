@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
@@ -18,7 +19,7 @@ async def inventory(connection: AsyncConnection) -> list[dict[str, Any]]:
     latest = (
         select(ch)
         .where(ch.c.dataset.is_not(None))
-        .distinct(ch.c.dataset)
+        .ext(distinct_on(ch.c.dataset))
         .order_by(
             ch.c.dataset, ch.c.generation.desc().nulls_last(), ch.c.number.desc().nulls_last()
         )

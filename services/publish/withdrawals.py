@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Row, Table, Text,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
-from services.publish.portals import tables as p
+from services.publish.portals.standing import latest_arrivals
 from services.publish.records import card_row, read_card
 from shared.card import Card
 
@@ -118,13 +118,6 @@ async def _portals(
     connection: AsyncConnection, dataset: str, card: Card | None
 ) -> list[dict[str, Any]]:
     """Where copies were, whether each is gone, and whom to ask where nobody can tell."""
-    a = p.arrivals.c
-    latest = (
-        select(p.arrivals)
-        .where(a.dataset == dataset)
-        .distinct(a.portal)
-        .order_by(a.portal, a.made_at.desc())
-    )
     told = {
         row.portal: {
             "portal": row.portal,
@@ -132,7 +125,7 @@ async def _portals(
             "gone": row.state == "withdrawn",
             "verified_at": row.verified_at.isoformat() if row.verified_at else None,
         }
-        for row in await connection.execute(latest)
+        for row in await connection.execute(latest_arrivals(dataset))
     }
     own = await connection.scalar(
         select(func.count()).select_from(t.deliveries).where(

@@ -38,7 +38,7 @@ ELSEWHERE = {
     "harvest-later": "tests/connected/test_harvest.py: a portal that is away",
     **dict.fromkeys(
         ("claim", "write", "portal-id", "portal-arrived"),
-        "tests/connected/test_portal_claims.py: a worker that dies is taken over; not by SIGKILL yet",
+        "tests/connected/test_portal_crashes.py: publish dies on its way to another portal",
     ),
     **dict.fromkeys(
         ("portal-away", "portal-failed"),

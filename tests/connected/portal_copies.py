@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
 from shared.card import Card
@@ -48,7 +49,10 @@ async def until(
 
     async def there() -> bool:
         nonlocal last
-        last = await copy(town, dataset)
+        try:
+            last = await copy(town, dataset)
+        except httpx.TransportError:  # publish is being killed, or comes back
+            return False
         return bool(last) and holds(last)
 
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
@@ -14,16 +15,17 @@ from services.publish.views import plain
 from shared import metrics
 
 
+def latest_arrivals(dataset: str) -> Select[Any]:
+    """The dataset's latest promise to each portal, and what became of it."""
+    a = p.arrivals.c
+    chosen = select(p.arrivals).where(a.dataset == dataset)
+    return chosen.ext(distinct_on(a.portal)).order_by(a.portal, a.made_at.desc())
+
+
 async def copies_of(connection: AsyncConnection, dataset: str) -> list[dict[str, Any]]:
     """Each portal's copy of a dataset: its latest arrival with the proof, edits, what is under way."""
-    a, c, d = p.arrivals.c, p.portal_copies.c, t.deliveries.c
-    latest = (
-        select(p.arrivals)
-        .where(a.dataset == dataset)
-        .distinct(a.portal)
-        .order_by(a.portal, a.made_at.desc())
-        .subquery()
-    )
+    c, d = p.portal_copies.c, t.deliveries.c
+    latest = latest_arrivals(dataset).subquery()
     rows = await connection.execute(
         select(
             c.portal,

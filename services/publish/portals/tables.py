@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Table, Text, func
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from services.publish.tables import metadata
-
-
-def _moment(name: str) -> Column[object]:
-    return Column(name, DateTime(timezone=True))
-
+from services.publish.tables import metadata, moment
 
 # The identity map: our dataset and distribution URIs ↔ each portal's ids. Rows are never deleted.
 portal_ids = Table(
@@ -37,9 +32,9 @@ portal_copies = Table(
     Column("edits", JSONB, nullable=False, server_default="[]"),
     Column("warnings", JSONB, nullable=False, server_default="[]"),
     Column("leased_by", Text),
-    _moment("lease_until"),
-    _moment("next_look"),
-    _moment("looked_at"),
+    moment("lease_until"),
+    moment("next_look"),
+    moment("looked_at"),
 )
 
 # One row a publication and portal: pending, arrived, late, failed, withdrawn; and the proof.
@@ -55,9 +50,9 @@ arrivals = Table(
     Column("files", JSONB, nullable=False, server_default="[]"),
     Column("differences", JSONB, nullable=False, server_default="[]"),
     Column("due", DateTime(timezone=True), nullable=False),
-    Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    _moment("verified_at"),
-    _moment("arrived_at"),
+    moment("made_at", now=True),
+    moment("verified_at"),
+    moment("arrived_at"),
     Index("arrivals_dataset", "dataset", "portal"),
     Index("arrivals_state", "state", "due"),
 )
@@ -69,5 +64,5 @@ portal_circuits = Table(
     Column("portal", Text, primary_key=True),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("code", Text),
-    _moment("open_until"),
+    moment("open_until"),
 )

@@ -126,7 +126,7 @@ class PortalWorker:
             await claims.release(connection, held)
 
     async def _work(self, held: Claim) -> str:
-        """What became of the delivery: done, cancelled, paused."""
+        """What became of the delivery: done, failed, or cancelled, which a pause is for a while."""
         async with self.database.transaction() as connection:
             target = await records.target(connection, held, self.settings.public_url)
             ids = await records.known_ids(connection, held)
