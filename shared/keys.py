@@ -80,5 +80,5 @@ def part(dataset: DatasetId, name: str) -> str:
 
 
 def removal(dataset: DatasetId, digest: str) -> str:
-    """`raw`: someone who asked to be removed, by keyed digest."""
+    """`reports`: someone who asked to be removed, by keyed digest."""
     return f"{dataset}/removals/{digest}"

@@ -1,7 +1,8 @@
 """People who asked to be removed (RGPD, art. 17 and 21): known by keyed digests alone.
 
-The list lies in the raw zone, one empty object per person and dataset. A digest is an HMAC with a key
-that anonymize alone has: whoever reads the list learns how many asked, and no name.
+The list lies in `reports`, one empty object per person and dataset: the raw zone is emptied by time,
+and a list that expires would let people come back. A digest is an HMAC with a key that anonymize
+alone has: whoever reads the list learns how many asked, and no name.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ async def read_removals(store: Store, settings: Settings, card: Card) -> Removal
     Raises Quarantined when the card counts more than there are, or its rows cannot be told apart.
     """
     prefix = keys.removal(card.dataset, "")
-    found = frozenset([one.key.removeprefix(prefix) async for one in store.list("raw", prefix)])
+    found = frozenset([one.key.removeprefix(prefix) async for one in store.list("reports", prefix)])
     if len(found) < (card.privacy.removals or 0):
         reason = Reason(code="removals_missing", count=len(found), limit=card.privacy.removals)
         raise Quarantined(reason)
@@ -80,6 +81,6 @@ async def add_removals(
     """Puts people on the list: how many it has now. Whoever is on it already stays once."""
     key = removal_key(settings, dataset)
     for unit in units:
-        await store.create("raw", keys.removal(dataset, removal_digest(unit, key)), b"")
+        await store.create("reports", keys.removal(dataset, removal_digest(unit, key)), b"")
     prefix = keys.removal(dataset, "")
-    return len([one async for one in store.list("raw", prefix)])
+    return len([one async for one in store.list("reports", prefix)])

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from deploy.local.minio import LocalMinio
 from ecluse import cli
 from ecluse.store_setup import PROCESSES, VERSIONED, BadCredential
+from services.anonymize.removals import add_removals
 from services.ingest.drops import change_of
 from shared.event_parts import ObjectRef
 from shared.failures import OursAway, Quarantined
@@ -175,6 +176,13 @@ async def test_a_killed_minio_comes_back_with_what_it_had(tmp_path: Path) -> Non
         assert not await store.alive("staged")
         server.start()
         assert await store.get("staged", "a/b/c.csv") == DATA
+
+
+async def test_people_are_put_on_the_list_on_minio(buckets: Buckets) -> None:
+    """With what anonymize may do on the store, and with nothing more."""
+    told = buckets.settings("anonymize", pseudonym_secret="s" * 32)
+    store = open_store(told, "anonymize")
+    assert await add_removals(store, told, "arbres", ["D7", "D8", "D7"]) == 2
 
 
 # --- ecluse store --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from ecluse import cli, operator_commands
 from services.anonymize.anonymize_table import anonymize_table
 from services.anonymize.recode_beside import Before
 from services.anonymize.removals import Removals, add_removals, read_removals
 from shared.card import Card
 from shared.failures import Quarantined
 from shared.settings import Settings
-from shared.storage import Store, open_store
+from shared.storage import Store, keep_days, open_store
 
 MakeCard = Callable[..., Card]
 RULES = {"age": "keep", "aide": "keep", "dossier": "drop"}
@@ -34,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    return open_store(settings, "operator")
+    return open_store(settings, "anonymize")
 
 
 def source(folder: Path) -> Path:
@@ -61,7 +64,7 @@ async def test_case_56_a_person_on_the_list(
     assert await read_removals(store, settings, card) is None
     # Spelled another way, she is the same; twice on the list, she is one.
     assert await add_removals(store, settings, card.dataset, ["D7", " D7\u200b"]) == 1
-    listed = [one.key async for one in store.list("raw")]
+    listed = [one.key async for one in store.list("reports")]
     assert len(listed) == 1
     assert "D7" not in listed[0]
     removed = await read_removals(store, settings, card)
@@ -75,6 +78,21 @@ async def test_case_56_a_person_on_the_list(
     counted = make_card(RULES, "people", **POLICY, removals=1)
     assert counted.shaping_digest() != card.shaping_digest()
     assert await read_removals(store, settings, counted) == removed
+
+
+def test_the_list_does_not_expire(settings: Settings) -> None:
+    """Nobody comes back because a retention is over."""
+    assert "reports" not in keep_days(settings)
+
+
+def test_the_command(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Identifiers on standard input, one a line; it says how many there are now, and none of them."""
+    monkeypatch.setattr(operator_commands, "settings", lambda: settings)
+    asked = CliRunner().invoke(cli.app, ["remove", "arbres", "--json"], input="D7\n\n D8\n")
+    assert (asked.exit_code, json.loads(asked.stdout)) == (0, {"dataset": "arbres", "removals": 2})
+    plain = CliRunner().invoke(cli.app, ["remove", "arbres"], input="D7\n")
+    assert "2 people on the list; write `removals: 2`" in plain.output
+    assert "D7" not in plain.output + asked.output
 
 
 async def test_the_list_is_never_worked_around(
