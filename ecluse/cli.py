@@ -147,7 +147,12 @@ def _decide(release: str, verdict: str, reason: str | None, as_json: bool, **mor
     result = call(
         lambda client: client.post(f"/releases/{quote(release, safe='')}/decision", body), as_json
     )
-    show(result, as_json, f"{result['dataset']}: {release} {verdict}")
+    lines = [f"{result['dataset']}: {release} {verdict}"]
+    if more.get("put_back"):
+        back = result.get("put_back")
+        # None was public before, it was withdrawn, or the card has changed since.
+        lines.append(f"{back} is put back" if back else "no release of before can be put back")
+    show(result, as_json, "\n".join(lines))
 
 
 @app.command()

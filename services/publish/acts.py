@@ -20,7 +20,6 @@ from services.publish.portals.promises import (
     back_fill,
     promise,
     public_now,
-    take_back,
 )
 from services.publish.records import (
     card_row,
@@ -32,12 +31,10 @@ from services.publish.records import (
     rerun,
     write_audit,
 )
-from services.publish.withdrawals import PERSONAL_DATA, open_breach, predecessor
+from services.publish.withdrawals import PERSONAL_DATA, open_breach, predecessor, take_down
 from shared.card import Card
 from shared.card_parts import Signature
 from shared.database import Database
-from shared.event_parts import utc
-from shared.events import CatalogPublished, DatasetPublished
 from shared.failures import EcluseError, Quarantined
 from shared.identity import Act, Identity
 from shared.messages import Reason
@@ -191,7 +188,8 @@ class Acts:
     ) -> dict[str, Any]:
         """Takes a release off the portal, the feed and the bucket, in whatever state it is.
 
-        Personal data as `motive` open a breach sheet; `put_back` publishes the release of before.
+        Personal data as `motive` open a breach sheet; `put_back` publishes the release of before, if
+        there is one: that there is none keeps nothing public.
         """
         if not reason:
             raise Refused(422, Reason(code="reason_missing"))
@@ -217,7 +215,7 @@ class Acts:
                 .values(state="withdrawn")
             )
             last = found[-1]
-            await self._take_down(connection, public, last)
+            await take_down(self.database, connection, self.portals, read_card(card), public, last)
             await write_decision(
                 self.database,
                 connection,
@@ -233,19 +231,19 @@ class Acts:
                 sheet = await open_breach(connection, last.dataset, release, who.name)
                 done["breach"] = str(sheet)
             if put_back and public.release == release:
-                done["put_back"] = await self._put_back(connection, who, last.dataset, release)
+                done |= await self._put_back(connection, who, last.dataset, release)
         return done
 
     async def _put_back(
         self, connection: AsyncConnection, who: Identity, dataset: str, release: str
-    ) -> str:
-        """Approves the release that was public before the withdrawn one; its id."""
+    ) -> dict[str, str]:
+        """Approves the release that was public before the withdrawn one; `put_back`: its id."""
         before = await predecessor(connection, dataset, release)
         if before is None:
-            raise Refused(409, Reason(code="nothing_before"))
+            return {}
         await approve(self.database, connection, before, by=who.name, automatic=False)
         await write_audit(connection, who.name, "put back", before.release)
-        return str(before.release)
+        return {"put_back": str(before.release)}
 
     async def back_fill(self, who: Identity, portal: str, dataset: str | None) -> dict[str, Any]:
         """Brings everything that is promised to a portal there, or one dataset."""
@@ -256,45 +254,6 @@ class Acts:
             done = await back_fill(connection, self.portals, portal, dataset)
             await write_audit(connection, who.name, "back-fill", portal)
         return {"portal": portal, "datasets": done}
-
-    async def _take_down(
-        self, connection: AsyncConnection, public: Row[Any], row: Row[Any]
-    ) -> None:
-        """Hides the release at once; its files are deleted by a delivery, tried until done."""
-        await connection.execute(
-            insert(t.deliveries)
-            .values(publication=row.publication, dataset=row.dataset, portal="own", act="withdraw")
-            .on_conflict_do_update(
-                index_elements=["publication", "portal", "act"],
-                set_={"state": "pending", "next_try": func.now()},
-            )
-        )
-        if public.release != row.release:
-            return
-        card = read_card(await self._declared(connection, row.dataset))
-        await take_back(connection, self.portals, card, row)
-        now = (await connection.execute(select(func.now()))).scalar_one()
-        await connection.execute(
-            update(t.datasets)
-            .where(t.datasets.c.dataset == row.dataset)
-            .values(publication=None, release=None, withdrawn_at=now)
-        )
-        await self.database.tombstone(connection, CatalogPublished, row.dataset)
-        await self.database.emit(
-            connection,
-            DatasetPublished.model_validate(
-                {
-                    "dataset": row.dataset,
-                    "change": row.change,
-                    "release": row.release,
-                    "publication": public.publication,
-                    "state": "withdrawn",
-                    "kind": row.kind,
-                    "first": False,
-                    "at": utc(now),
-                }
-            ),
-        )
 
     async def pause(self, who: Identity, scope: str, *, paused: bool) -> dict[str, Any]:
         """Pauses or resumes a dataset, a domain, or all."""

@@ -1,17 +1,33 @@
-"""What a withdrawal gives rise to beside itself: the release of before put back, the breach sheet."""
+"""What a withdrawal gives rise to: copies hidden, the release of before put back, the breach sheet."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Row, Table, Text, func, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Row,
+    Table,
+    Text,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
+from services.publish.portals.promises import Portals, take_back
 from services.publish.portals.standing import latest_arrivals
 from services.publish.records import card_row, read_card
 from shared.card import Card
+from shared.database import Database
+from shared.event_parts import utc
+from shared.events import CatalogPublished, DatasetPublished
 
 PERSONAL_DATA = "personal_data"
 # RGPD, article 33: the authority is told within 72 hours of having become aware of it.
@@ -26,6 +42,52 @@ breaches = Table(
     Column("opened_by", Text, nullable=False),
     Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
+
+
+async def take_down(
+    database: Database,
+    connection: AsyncConnection,
+    portals: Portals,
+    card: Card,
+    public: Row[Any],
+    row: Row[Any],
+) -> None:
+    """Hides a release at once, here and by deliveries elsewhere; its files are deleted by a delivery,
+    tried until done.
+    """
+    await connection.execute(
+        insert(t.deliveries)
+        .values(publication=row.publication, dataset=row.dataset, portal="own", act="withdraw")
+        .on_conflict_do_update(
+            index_elements=["publication", "portal", "act"],
+            set_={"state": "pending", "next_try": func.now()},
+        )
+    )
+    if public.release != row.release:
+        return
+    await take_back(connection, portals, card, row)
+    now = (await connection.execute(select(func.now()))).scalar_one()
+    await connection.execute(
+        update(t.datasets)
+        .where(t.datasets.c.dataset == row.dataset)
+        .values(publication=None, release=None, withdrawn_at=now)
+    )
+    await database.tombstone(connection, CatalogPublished, row.dataset)
+    await database.emit(
+        connection,
+        DatasetPublished.model_validate(
+            {
+                "dataset": row.dataset,
+                "change": row.change,
+                "release": row.release,
+                "publication": public.publication,
+                "state": "withdrawn",
+                "kind": row.kind,
+                "first": False,
+                "at": utc(now),
+            }
+        ),
+    )
 
 
 async def predecessor(connection: AsyncConnection, dataset: str, release: str) -> Row[Any] | None:

@@ -265,6 +265,22 @@ async def test_withdrawal(open_town: Town) -> None:
     assert await town.csv() == PUBLIC_A
 
 
+async def test_withdrawal_with_nothing_to_put_back(open_town: Town) -> None:
+    """That no release was public before keeps nothing public: it goes, and nothing comes instead."""
+    town = open_town
+    await town.send(A)
+    await town.quiet()
+    [(release,)] = town.rows("select release from publish.datasets")
+    told = await town.act(
+        f"/releases/{release}/decision",
+        {"verdict": "withdrawn", "reason": "essai", "motive": "personal_data", "put_back": True},
+    )
+    assert "put_back" not in told
+    assert told["breach"]
+    await town.quiet()
+    assert await town.csv() is None
+
+
 async def test_pause_and_resume(open_town: Town) -> None:
     """A paused dataset publishes nothing; resumed, its latest change goes on."""
     town = open_town
