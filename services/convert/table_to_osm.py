@@ -40,8 +40,8 @@ class OsmWriter:
         self._out = out
         self._nodes: dict[tuple[int, int], int] = {}
         self._last = {"node": 0, "way": 0, "relation": 0}
-        self._ways = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the rest
-        self._relations = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115
+        self._ways = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the writer - closed with the rest
+        self._relations = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the writer
         licence, source = attribute(facts.licence_url), attribute(facts.credit())
         self._out.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6" generator="Écluse"'

@@ -69,7 +69,7 @@ class Database(_Named):
 
     def address(self) -> str:
         """The URL, read at each use."""
-        return _content(self.url_file) if self.url_file else self.url.get_secret_value()  # type: ignore[union-attr]
+        return _content(self.url_file) if self.url_file else self.url.get_secret_value()  # type: ignore[union-attr]  # one of both
 
 
 class Accounts(BaseModel):

@@ -95,7 +95,7 @@ class LayerTable:
 
     def batches(
         self,
-        plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
+        plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - the base class gives it - cells have their type already
     ) -> Iterator[Batch]:
         """All features from the first on. Raises Quarantined: `geo_unreadable`,
         `column_unreadable` for a column of bytes."""
@@ -138,7 +138,7 @@ def _name(name: str) -> str:
 def _cell(name: str, cell: object) -> Scalar:
     if isinstance(cell, list | dict):
         return str(cell)
-    scalar: Scalar = cell  # type: ignore[assignment]
+    scalar: Scalar = cell  # type: ignore[assignment]  # what is left of JSON
     if name == "description" and isinstance(scalar, str) and "<" in scalar:
         return text_of_html(scalar)
     return scalar
@@ -150,7 +150,7 @@ class _Text(HTMLParser):
         self.words: list[str] = []
         self._silent = 0
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the base class gives it
         self._silent += tag in ("script", "style")
 
     def handle_endtag(self, tag: str) -> None:

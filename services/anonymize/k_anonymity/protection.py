@@ -24,7 +24,7 @@ class Protection:
     """What is asked for. `l` 1 and `t` 1 ask for nothing; `entropy`: l is the entropy's exponential."""
 
     k: int
-    l: int = 1  # noqa: E741 - the literature's name
+    l: int = 1  # noqa: E741 - its name in the literature - the literature's name
     t: float = 1.0
     entropy: bool = False
 
@@ -40,7 +40,7 @@ class Measured:
     sensitive columns. Without any, l is the largest number there is, and t 0."""
 
     size: IntArray
-    l: IntArray  # noqa: E741
+    l: IntArray  # noqa: E741 - its name in the literature
     entropy_l: FloatArray
     t: FloatArray
 
