@@ -39,6 +39,11 @@ def free_port() -> int:
         return port
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, to hand on to a child."""
+    return dict(os.environ)
+
+
 def listens(port: int) -> bool:
     """Whether something takes connections on this port of loopback."""
     with socket.socket() as probe:
@@ -78,7 +83,7 @@ def spawn(
     with log.open("ab") as prints:
         return subprocess.Popen(
             argv,
-            env={**os.environ, **(env or {})},
+            env=environment() | dict(env or {}),
             stdout=subprocess.PIPE if told else prints,
             stderr=prints,
             stdin=subprocess.DEVNULL,

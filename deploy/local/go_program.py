@@ -16,8 +16,7 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
-from deploy.local.child import LocalStackError
-from deploy.local.processes import environment
+from deploy.local.child import LocalStackError, environment
 
 
 @dataclass(frozen=True)

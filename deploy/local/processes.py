@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +9,6 @@ from pathlib import Path
 from deploy.local.child import LocalStackError, end, serves, spawn, wait_until
 
 GRACE_SECONDS = 15.0
-
-
-def environment() -> dict[str, str]:
-    """This process's environment, to hand on to a child."""
-    return dict(os.environ)
 
 
 class ProcessGroup:
