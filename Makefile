@@ -12,6 +12,11 @@ ARGS ?=
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
 endif
+# Without what Python keeps of a compilation each process that a test starts compiles all it imports: 5 s.
+unexport PYTHONDONTWRITEBYTECODE
+# Tests of one file run in one process, in the files' order; each process has servers of its own.
+JOBS ?= 2
+BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 LOCKS := ingest sql anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
@@ -36,7 +41,7 @@ demo: install ## A sample city on this machine: Kafka, PostgreSQL, the services,
 	@$(BIN)/python -m deploy.demo $(ARGS)
 
 test: install servers lint ## Linters, types, contracts, and every test on a real Kafka, PostgreSQL and MinIO
-	@$(BIN)/python -m pytest -q --ignore=tests/connected/ckan --ignore=tests/debian $(ARGS)
+	@$(BIN)/python -m pytest -q $(BESIDE) --ignore=tests/connected/ckan --ignore=tests/debian $(ARGS)
 
 test-portals: install ## The tests on a real CKAN, which needs Debian packages: installed as root
 	@$(BIN)/python -m pytest -q tests/connected/ckan $(ARGS)
@@ -68,7 +73,7 @@ servers: install
 	@nice $(BIN)/python -m tests.connected.build_servers > .ecluse/servers.log 2>&1 &
 
 unit: install ## The tests that need no server
-	@$(BIN)/python -m pytest -q --ignore=tests/connected --ignore=tests/debian $(ARGS)
+	@$(BIN)/python -m pytest -q $(BESIDE) --ignore=tests/connected --ignore=tests/debian $(ARGS)
 
 lint: install ## ruff, mypy, import contracts
 	@$(BIN)/ruff check .

@@ -7,10 +7,11 @@ there already. What cannot be had is an error, never a skip.
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return connected, connected and "minio" in item.nodeid
 
     items.sort(key=late)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure is told without garbage being collected meanwhile.
+
+    What a failed town leaves behind may log a traceback when it is collected. Python 3.11 cannot parse
+    source for that while it parses source for pytest's own, and the run would end with a SystemError.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,6 @@ async def test_the_broker_is_killed_under_load(
     folder = tmp_path / "town"
     folder.mkdir()
     town = Town(folder, own_kafka.bootstrap, postgres, database)
-    town.patience = 120
     await town.prepare()
     try:
         driver = await open_town(town)
@@ -126,7 +125,6 @@ async def test_the_database_is_killed_in_a_transaction(
     """A server process dies inside a transaction, and all connections with it: work is repeated."""
     own_postgres.create_database("town")
     town = Town(tmp_path, kafka, own_postgres, "town", prefix=f"pg-{os.getpid()}.")
-    town.patience = 120
     await town.prepare()
     try:
         driver = await open_town(town)
@@ -185,7 +183,6 @@ async def test_broker_and_store_cannot_be_reached(
             folder, kafka.found_at, postgres, database, buckets,
             s3_endpoint=f"http://127.0.0.1:{endpoint}",
         )  # fmt: skip
-        town.patience = 180
         await town.prepare()
         try:
             driver = await open_town(town)

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from ecluse import reconcile as reconciling
@@ -13,7 +14,7 @@ from ecluse.reconcile import reconcile
 from shared.policy_signature import new_key, sign_policy
 from shared.settings import Settings
 from tests.cards import card
-from tests.connected.town import Town
+from tests.connected.town import Town, eventually
 
 A = "id;places\nB1;3\nB2;4\n"
 MANY = "id;places\n" + "".join(f"B{n};4\n" for n in range(1, 9))
@@ -138,9 +139,15 @@ async def test_not_ready_without_the_store(town: Town) -> None:
         "s3_secret_key": "b",
     }
     town.settings = Settings.model_validate(away)
-    town.patience = 5
+    town.patience = 0
     with pytest.raises(AssertionError, match="not ready"):
         await town.start("convert")
-    answer = await town.http.get(f"http://127.0.0.1:{town.settings.convert_port}/ready")
-    assert answer.status_code == 503
-    assert json.loads(answer.text)["store"] is False
+
+    async def said() -> bool:
+        try:
+            answer = await town.http.get(f"http://127.0.0.1:{town.settings.convert_port}/ready")
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 503 and json.loads(answer.text)["store"] is False
+
+    await eventually(said, "it does not say that the store is away")

@@ -14,6 +14,7 @@ from tests.connected.account import all_is_right
 from tests.connected.load_driver import LoadDriver
 from tests.connected.portal_copies import PORTAL, at_rest, promised
 from tests.connected.process_town import ProcessTown
+from tests.connected.town import PATIENCE
 from tests.peers.udata_server import Udata
 
 # One a life, in the order in which a delivery meets them; the last call is lost with its answer.
@@ -49,7 +50,7 @@ async def test_publish_is_killed_on_its_way_to_a_portal(
     driver = LoadDriver(town)
     await driver.declare(promised(), settle=False)
     await driver.change("id;places\nB1;1\nB2;4\n")
-    town.patience = 120
+    town.patience = PATIENCE
     await at_rest(town)
     await town.quiet()
     assert [point for _, code, point in town.deaths if code == -9] == list(POINTS)
