@@ -87,7 +87,9 @@ class Town:
         self._told = frozenset((*told, "allowed_folders"))
         self.patience = PATIENCE
         self._running: dict[str, tuple[Service, asyncio.Task[None]]] = {}
-        self.http = httpx.AsyncClient(timeout=30, trust_env=False)
+        # A connection kept open may be closed by its server just when it is used again.
+        once = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.AsyncClient(timeout=30, trust_env=False, limits=once)
 
     async def prepare(self) -> None:
         """Schemas, roles, topics."""
