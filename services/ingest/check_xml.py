@@ -7,7 +7,6 @@ must not be there, and counted where only an attack goes past the limit.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,36 +122,35 @@ class XmlCheck:
         errors = at[(name == _T) & (value == _E)].tolist()
         self.error_cells += sum(seen.startswith(_ERROR, place - 1) for place in errors)
         if _any((name <= _SPACE) | (data[at + 1] <= _SPACE)):
-            self._grow(_ROW.findall(seen), map(_column_number, set(_REFERENCE.findall(seen))))
+            self._grow(_ROW.findall(seen), _REFERENCE.findall(seen))
         at = at[(name == _R) & (data[at - 2] <= _SPACE)]
         rows = at[data[at + 2] <= _NINE].tolist()
         wide = at[(data[at + 2] > _NINE) & (data[at + 3] > _NINE)]
+        wider = wide[_columns(data, wide) > self._last_column].tolist()
         self._grow(
             [found[1] for place in rows if (found := _ROW.match(seen, place - 2))],
-            _columns(data, wide),
+            [found[1] for place in wider if (found := _REFERENCE.match(seen, place - 2))],
         )
 
-    def _grow(self, rows: Iterable[bytes], columns: Iterable[int]) -> None:
+    def _grow(self, rows: list[bytes], letters: list[bytes]) -> None:
         limits = self._limits
         self._last_row = max(self._last_row, *map(int, rows), 0)
-        self._last_column = max(self._last_column, *columns, 0)
+        self._last_column = max(self._last_column, *map(_column_number, set(letters)), 0)
         if self._last_row > limits.sheet_rows or self._last_column > limits.sheet_columns:
             raise Quarantined(Reason(code="sheet_too_large", limit=limits.sheet_rows))
         if self._last_row * self._last_column > limits.sheet_cells:
             raise Quarantined(Reason(code="sheet_too_large", limit=limits.sheet_cells))
 
 
-def _columns(data: NDArray[np.uint8], at: NDArray[np.int64]) -> set[int]:
-    """Numbers of the columns whose letters, two at least, begin two bytes after each of `at`."""
-    if not len(at):
-        return set()
+def _columns(data: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of columns that the letters, from two bytes after each of `at`, would be."""
     number = np.zeros(len(at), np.int64)
     more = np.ones(len(at), np.bool_)
     for place in range(2, 2 + _MOST_LETTERS):
         byte = data[at + place]
         more &= byte > _NINE
         number = np.where(more, number * _LETTERS + (byte & _UPPER) - _BEFORE_A, number)
-    return {int(number.max())}
+    return number
 
 
 def _count(mask: NDArray[np.bool_]) -> int:
