@@ -216,8 +216,15 @@ class Flow:
             change=facts.get("change"),
             at=datetime.now(UTC),
         )
-        await self.send(letter, topic=f"{raw.topic}{DeadLetter.TOPIC}")
-        metrics.dead_letters.labels(topic=raw.topic).inc()
+        await self._post(letter, raw.topic)
+
+    async def put_aside(self, letter: DeadLetter, model: type[Event]) -> None:
+        """Sends a letter about a message of a topic that is none of ours, beside `model`'s."""
+        await self._post(letter, self.settings.topic(model.TOPIC))
+
+    async def _post(self, letter: DeadLetter, topic: str) -> None:
+        await self.send(letter, topic=f"{topic}{DeadLetter.TOPIC}")
+        metrics.dead_letters.labels(topic=topic).inc()
 
     async def wait(self, reason: str) -> None:
         """Waits longer each time in a row, then the caller raises and the message comes again."""

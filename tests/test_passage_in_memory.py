@@ -65,6 +65,11 @@ class Rows(dict[str, Any]):
         return ready()
 
 
+async def _left_alone(message: Any) -> Any:
+    """Whatever it says: it may be no text."""
+    return message.body
+
+
 class Passage:
     """ingest, anonymize and convert, with everything they say in `told`."""
 
@@ -102,7 +107,7 @@ class Passage:
         broker = KafkaBroker()
         for topic in wanted(self.settings):
 
-            @broker.subscriber(topic, group_id=f"listener.{topic}")
+            @broker.subscriber(topic, group_id=f"listener.{topic}", decoder=_left_alone)
             async def heard(_body: Any, message: Received) -> None:
                 raw: Any = message.raw_message
                 self.told.append((raw.topic, raw.value, dict(message.headers)))

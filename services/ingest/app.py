@@ -18,6 +18,7 @@ from shared.events import (
     DatasetChanged,
     DatasetConfirmed,
     DatasetIngested,
+    DeadLetter,
     DropNotified,
 )
 from shared.identity import load_identities
@@ -68,7 +69,11 @@ def make_service(settings: Settings) -> Service:
     )
     take_notices(flow, drops)
     flow.declare(DatasetCaptured)
-    captures = Captures(settings, cards.values, flow.send)
+
+    async def put_aside(letter: DeadLetter) -> None:
+        await flow.put_aside(letter, DatasetCaptured)
+
+    captures = Captures(settings, cards.values, flow.send, put_aside)
     api = ChangesApi(settings, load_identities(settings.identities_file), store, cards, send)
 
     async def tables_alive() -> bool:

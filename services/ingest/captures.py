@@ -2,7 +2,8 @@
 
 Its topics hold rows, before- and after-images: they are raw zone, read here and nowhere else. What
 goes on is which dataset, and how far its topic was read; publish's clock waits until a burst ends.
-Several copies of ingest share the topics as one consumer group.
+Several copies of ingest share the topics as one consumer group. What is no envelope is put aside with
+its place: a dead letter on `dataset.captured.dead`, and what comes behind it goes on.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from aiokafka.errors import KafkaError
 
 from shared import metrics
 from shared.capture import CAPTURED
-from shared.events import CatalogDataset, DatasetCaptured
+from shared.events import CatalogDataset, DatasetCaptured, DeadLetter
 from shared.failures import OursAway
 from shared.kafka_client import connection
 from shared.logs import logger
+from shared.messages import Reason
 from shared.settings import Settings
 
 # Debezium: create, update, delete, read (snapshot), truncate. A logical message (`m`) is no row.
@@ -68,16 +70,17 @@ def listeners(cards: Iterable[CatalogDataset], topic: str) -> list[str]:
 
 def captured(
     records: list[Record], cards: Iterable[CatalogDataset], prefix: str
-) -> tuple[list[DatasetCaptured], int]:
-    """What a partition's messages say: one event a dataset, and how many could not be read."""
+) -> tuple[list[DatasetCaptured], list[Record]]:
+    """What a partition's messages say: one event a dataset, and those that could not be read."""
     name = records[0].topic.removeprefix(prefix)
     datasets = listeners(cards, name)
     if not datasets:
-        return [], 0
+        return [], []
     said = [is_change(record.value) for record in records]
     changed = [record for record, change in zip(records, said, strict=True) if change]
+    unread = [record for record, change in zip(records, said, strict=True) if change is None]
     if not changed:
-        return [], said.count(None)
+        return [], unread
     last = changed[-1]
     at = datetime.fromtimestamp(last.timestamp / 1000, UTC)
     events = [
@@ -86,7 +89,24 @@ def captured(
         )
         for one in datasets
     ]
-    return events, said.count(None)
+    return events, unread
+
+
+def dead_letter(unread: list[Record], group: str) -> DeadLetter:
+    """One letter for what a partition's batch holds and nobody can read: the place of the first, and
+    how many. A topic in another form than JSON would else fill the dead letters with itself."""
+    first = unread[0]
+    reason = Reason(
+        code="message_undecodable", count=len(unread), detail="no envelope of Debezium in JSON"
+    )
+    return DeadLetter(
+        topic=first.topic,
+        partition=first.partition,
+        offset=first.offset,
+        group=group,
+        reasons=(reason,),
+        at=datetime.now(UTC),
+    )
 
 
 class Captures:
@@ -97,10 +117,13 @@ class Captures:
         settings: Settings,
         cards: Callable[[], Iterable[CatalogDataset]],
         send: Callable[[DatasetCaptured], Awaitable[None]],
+        put_aside: Callable[[DeadLetter], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._cards = cards
         self._send = send
+        self._put_aside = put_aside
+        self._group = settings.group("ingest.captured")
         self._prefix = settings.topic(CAPTURED)
 
     async def watch(self) -> None:
@@ -125,15 +148,17 @@ class Captures:
                 await self._send(event)
                 metrics.events_received.labels(way="capture", outcome="accepted").inc()
             if unread:
-                first = records[0]
-                logger().warning(
-                    "capture_unreadable",
-                    topic=first.topic,
-                    partition=first.partition,
-                    offset=first.offset,
-                    count=unread,
+                letter = dead_letter(unread, self._group)
+                await self._put_aside(letter)
+                logger().error(
+                    "dead",
+                    topic=letter.topic,
+                    partition=letter.partition,
+                    offset=letter.offset,
+                    reasons=[reason.code for reason in letter.reasons],
+                    count=len(unread),
                 )
-                metrics.events_received.labels(way="capture", outcome="rejected").inc(unread)
+                metrics.events_received.labels(way="capture", outcome="rejected").inc(len(unread))
         if batches:
             await consumer.commit()
 
@@ -141,7 +166,7 @@ class Captures:
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         timeout = int(self._settings.session_timeout_seconds * 1000)
         consumer = AIOKafkaConsumer(
-            group_id=self._settings.group("ingest.captured"),
+            group_id=self._group,
             group_instance_id=self._settings.member,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -21,7 +21,8 @@ from services.ingest.read_limits import ReadLimits
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-_CHUNK = 1 << 18
+# The checks look at each block several times: it stays in the processor's cache.
+_CHUNK = 1 << 16
 _EOCD = struct.Struct("<4s4H2LH")
 _EOCD64_LOCATOR = struct.Struct("<4sLQL")
 _EOCD64 = struct.Struct("<4sQ2H2L4Q")

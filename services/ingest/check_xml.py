@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.ingest.read_limits import ReadLimits
 from shared.failures import Quarantined
@@ -18,12 +19,16 @@ _OVERLAP = 32
 _WINDOW = 2048
 _FORBIDDEN = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 _INCLUDE = b"http://www.w3.org/2001/XInclude"
-_WIDE = re.compile(rb"""r=["'][A-Za-z]{2}""")
-_REFERENCE = re.compile(rb"""\sr=["']([A-Za-z]{2,8})([0-9]{1,12})["']""")
-_ROW = re.compile(rb"""<row\s[^>]*?\br=["']([0-9]{1,12})""")
-_PREFIXED_ROW = re.compile(rb"""<\w+:row\s[^>]*?\br=["']([0-9]{1,12})""")
-_OPEN, _SLASH, _CLOSE = b"</>"
-_LETTERS = 26
+_REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{2,8})[0-9]{1,12}["']""")
+_ROW = re.compile(rb"""\sr\s*=\s*["']([0-9]{1,12})""")
+_ERROR = b't="e"'
+_OPEN, _SLASH, _CLOSE, _BANG, _QUERY = b"</>!?"
+_EQUALS, _R, _T, _E, _NINE, _SPACE = b"=rte9 "
+_LETTERS, _BEFORE_A, _UPPER = 26, ord("A") - 1, 0xDF
+# So many letters make a column far past any limit.
+_MOST_LETTERS = 8
+# What follows an attribute's `=` for as long as it matters; less than what blocks overlap by.
+_AHEAD = 24
 
 
 class XmlCheck:
@@ -40,46 +45,55 @@ class XmlCheck:
         self._token = b""
         self._depth = 0
         self._first = True
+        self._declared = False
         self._last_row = 0
         self._last_column = _LETTERS
         self.error_cells = 0
 
     def feed(self, chunk: bytes) -> None:
-        if self._first and chunk:
+        if not chunk:
+            return
+        if self._first:
             self._first = False
             # The workbook reader knows UTF-8 alone; another encoding would hide from this check.
             if chunk[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in chunk[:4]:
                 raise Quarantined(Reason(code="xml_encoding"))
         seen = self._tail + chunk
-        if b"<!" in seen and (found := _FORBIDDEN.search(seen)):
+        declared = self._nesting(chunk)
+        # One that began in the block before may say only here what it declares.
+        if (declared or self._declared) and (found := _FORBIDDEN.search(seen)):
             entity = b"<!ENTITY" in seen[found.start() :].upper()
             raise Quarantined(Reason(code="xml_entity" if entity else "xml_dtd"))
+        self._declared = declared
         if _INCLUDE in seen:
             raise Quarantined(Reason(code="xml_entity"))
-        self._nesting(chunk)
         self._tokens(chunk)
         if self._sheet:
-            self.error_cells += seen.count(b't="e"', max(0, len(self._tail) - 4))
             self._extent(seen)
         self._tail = seen[-_OVERLAP:]
 
-    def _nesting(self, chunk: bytes) -> None:
-        """Depth at the end of each block: an attack of many thousand levels spans several."""
+    def _nesting(self, chunk: bytes) -> bool:
+        """Depth at the end of each block: an attack of many thousand levels spans several. Whether
+        there is a declaration in it."""
         block = self._held + chunk
         # What is cut at the block's edge waits for its other half.
         self._held = block[-1:] if block.endswith((b"<", b"/")) else b""
-        block = block.removesuffix(self._held)
-        data = np.frombuffer(block, np.uint8)
+        data = np.frombuffer(block, np.uint8)[: len(block) - len(self._held)]
         opens, slashes, closes = data == _OPEN, data == _SLASH, data == _CLOSE
-        deeper = int(opens.sum()) - block.count(b"<?") - block.count(b"<!")
-        closing = int((opens[:-1] & slashes[1:]).sum())
-        empty = int((slashes[:-1] & closes[1:]).sum())
+        before, after = opens[:-1], data[1:]
+        declarations = _count(before & (after == _BANG))
+        deeper = _count(opens) - declarations - _count(before & (after == _QUERY))
+        closing, empty = _count(before & slashes[1:]), _count(slashes[:-1] & closes[1:])
         self._depth = max(0, self._depth + deeper - 2 * closing - empty)
         if self._depth > self._limits.xml_depth:
             raise Quarantined(Reason(code="xml_depth", limit=self._limits.xml_depth))
+        return declarations > 0
 
     def _tokens(self, chunk: bytes) -> None:
         """Tags and texts longer than a window: rare, and looked at closely."""
+        if len(self._token) < _WINDOW and _all_short(chunk):
+            self._token = chunk[chunk.rfind(b">") + 1 :]
+            return
         for start in range(0, len(chunk), _WINDOW):
             window = chunk[start : start + _WINDOW]
             end = window.find(b">")
@@ -98,17 +112,63 @@ class XmlCheck:
             self._token = window[window.rfind(b">") + 1 :]
 
     def _extent(self, seen: bytes) -> None:
-        """Bounds of the grid that a reader would lay out, from the cells' own references."""
+        """Bounds of the grid that a reader would lay out, from the cells' own references; and cells
+        that hold an error. Both are attributes, so only what stands about a `=` is looked at, once
+        all of it is there."""
+        data = np.frombuffer(seen, np.uint8)
+        first, last = max(2, len(self._tail) - _AHEAD), max(2, len(seen) - _AHEAD)
+        at = np.flatnonzero(data[first:last] == _EQUALS) + first
+        name, value = data[at - 1], data[at + 2]
+        errors = at[(name == _T) & (value == _E)].tolist()
+        self.error_cells += sum(seen.startswith(_ERROR, place - 1) for place in errors)
+        if _any((name <= _SPACE) | (data[at + 1] <= _SPACE)):
+            self._grow(_ROW.findall(seen), _REFERENCE.findall(seen))
+        at = at[(name == _R) & (data[at - 2] <= _SPACE)]
+        rows = at[data[at + 2] <= _NINE].tolist()
+        wide = at[(data[at + 2] > _NINE) & (data[at + 3] > _NINE)]
+        wider = wide[_columns(data, wide) > self._last_column].tolist()
+        self._grow(
+            [found[1] for place in rows if (found := _ROW.match(seen, place - 2))],
+            [found[1] for place in wider if (found := _REFERENCE.match(seen, place - 2))],
+        )
+
+    def _grow(self, rows: list[bytes], letters: list[bytes]) -> None:
         limits = self._limits
-        rows = _ROW.findall(seen) + (_PREFIXED_ROW.findall(seen) if b":row" in seen else [])
         self._last_row = max(self._last_row, *map(int, rows), 0)
-        if _WIDE.search(seen):
-            letters = {found[0] for found in _REFERENCE.findall(seen)}
-            self._last_column = max(self._last_column, *map(_column_number, letters), 0)
+        self._last_column = max(self._last_column, *map(_column_number, set(letters)), 0)
         if self._last_row > limits.sheet_rows or self._last_column > limits.sheet_columns:
             raise Quarantined(Reason(code="sheet_too_large", limit=limits.sheet_rows))
         if self._last_row * self._last_column > limits.sheet_cells:
             raise Quarantined(Reason(code="sheet_too_large", limit=limits.sheet_cells))
+
+
+def _columns(data: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of columns that the letters, from two bytes after each of `at`, would be."""
+    number = np.zeros(len(at), np.int64)
+    more = np.ones(len(at), np.bool_)
+    for place in range(2, 2 + _MOST_LETTERS):
+        byte = data[at + place]
+        more &= byte > _NINE
+        number = np.where(more, number * _LETTERS + (byte & _UPPER) - _BEFORE_A, number)
+    return number
+
+
+def _count(mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
+
+
+def _any(mask: NDArray[np.bool_]) -> bool:
+    return bool(mask.any())
+
+
+def _all_short(chunk: bytes) -> bool:
+    """Whether every half window has an end of a tag, so that nothing is as long as a window."""
+    half = _WINDOW // 2
+    if len(chunk) < half:
+        return False
+    whole = len(chunk) - len(chunk) % half
+    ends = np.frombuffer(chunk, np.uint8, whole).reshape(-1, half) == _CLOSE
+    return bool(ends.any(axis=1).all())
 
 
 def _column_number(letters: bytes) -> int:

@@ -29,7 +29,7 @@ from services.ingest.source_address import address_parts, drop_key, object_key
 from shared.failures import Quarantined, SourceAway
 from shared.messages import Reason
 from shared.settings import Settings
-from shared.storage import Store
+from shared.storage import GONE, Store
 
 CHUNK = 1024 * 1024
 TRIES = 3
@@ -129,7 +129,7 @@ async def _over_s3(parts: SplitResult, settings: Settings) -> AsyncGenerator[byt
         found = await obstore.get_async(bucket, name)
         async for part in found.stream(CHUNK):
             yield bytes(part)
-    except exceptions.NotFoundError:
+    except GONE:
         raise Quarantined(Reason(code="source_missing", detail="S3")) from None
     except (exceptions.BaseError, OSError):
         raise away("S3") from None

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.ingest.read_limits import MIB, ReadLimits
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -21,6 +24,11 @@ _ROW = re.compile(rb"<table:table-row\b" + _INSIDE)
 _CELL = re.compile(rb"<table:(?:covered-)?table-cell\b" + _INSIDE)
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']([0-9]{1,18})["']""")
 _VALUE = re.compile(rb"office:value-type|<text:p")
+_REPEAT = b"-repeated"
+_REPEATS = re.compile(_REPEAT)
+_OPEN = ord("<")
+_CELL_TAGS = (b"<table:table-cell", b"<table:covered-table-cell")
+_TEXT_TAG = b"<text:p"
 
 
 class OdsExtent:
@@ -35,24 +43,57 @@ class OdsExtent:
         self._rows = self._pending = self._columns = 0
 
     def feed(self, chunk: bytes) -> None:
-        rows = (self._held + chunk).split(_END)
-        self._held = rows.pop()
+        whole = self._held + chunk
+        end = whole.rfind(_END, max(0, len(self._held) - len(_END)))
+        end = end + len(_END) if end >= 0 else 0
+        self._held = whole[end:]
         if len(self._held) > _ROW_BYTES:
             raise Quarantined(Reason(code="sheet_too_large", limit=_ROW_BYTES))
-        for row in rows:
-            self._row(row)
+        if end:
+            self._block(whole[:end])
+
+    def _block(self, block: bytes) -> None:
+        """Whole rows. Those that repeat nothing and hold text are counted together; the others, and
+        all where a sheet begins, are looked at one by one."""
+        data = np.frombuffer(block, np.uint8)
+        tags = np.flatnonzero(data == _OPEN)
+        # Eight bytes from every place on, overlapping.
+        words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
+        ends = _standing(words, tags, _END)
+        rows = len(ends)
+        repeats = [found.start() for found in _REPEATS.finditer(block)] if _REPEAT in block else []
+        if _TABLE in block or len(repeats) > rows:
+            plain = np.zeros(rows, np.bool_)
+            widths = np.zeros(rows, np.int64)
+        else:
+            widths = _by_row(ends, *(_standing(words, tags, tag) for tag in _CELL_TAGS))
+            plain = (widths > 0) & (_by_row(ends, _standing(words, tags, _TEXT_TAG)) > 0)
+            plain[np.searchsorted(ends, repeats)] = False
+        odd = np.flatnonzero(~plain).tolist()
+        edges = [0, *(ends + len(_END)).tolist()]
+        first = 0
+        for at in (*odd, rows):
+            if first < at:
+                self._add(at - first, int(widths[first:at].max()))
+            if at < rows:
+                self._row(block[edges[at] : edges[at + 1]])
+            first = at + 1
 
     def _row(self, row: bytes) -> None:
         if _TABLE in row:
             self._reset()
         times = 1
-        if b"-repeated" in row:
+        if _REPEAT in row:
             opening = _ROW.search(row)
             times = _repeats(opening[0]) if opening else 1
             width = self._width(row)
         else:
-            cells = row.count(b"<table:table-cell") + row.count(b"<table:covered-table-cell")
+            cells = sum(row.count(tag) for tag in _CELL_TAGS)
             width = cells if _VALUE.search(row) else 0
+        self._add(times, width)
+
+    def _add(self, times: int, width: int) -> None:
+        """So many rows, the widest of them of `width` cells."""
         if not width:
             self._pending += times
             return
@@ -79,11 +120,28 @@ class OdsExtent:
         return width
 
 
+def _standing(words: NDArray[np.uint64], at: NDArray[np.int64], tag: bytes) -> NDArray[np.int64]:
+    """Those of `at`, where tags begin, where `tag` stands, by its last eight bytes and its first."""
+    size = min(8, len(tag))
+    low = np.uint64((1 << 8 * size) - 1)
+    for place in (len(tag) - size, 0):
+        at = at[: np.searchsorted(at, len(words) - place)]
+        wanted = np.uint64(int.from_bytes(tag[place : place + size], "little"))
+        at = at[words[at + place] & low == wanted]
+    return at
+
+
+def _by_row(ends: NDArray[np.int64], *found: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the places found lie in each row."""
+    rows = np.searchsorted(ends, np.concatenate(found), "right")
+    return np.bincount(rows, minlength=len(ends))
+
+
 def _repeats(tag: bytes) -> int:
-    if b"-repeated" not in tag:
+    if _REPEAT not in tag:
         return 1
     found = _REPEATED.findall(tag)
-    if len(found) != tag.count(b"-repeated"):
+    if len(found) != tag.count(_REPEAT):
         # A count that this cannot read is one that a reader might.
         raise Quarantined(Reason(code="sheet_too_large", detail="repeats"))
     return int(found[0])

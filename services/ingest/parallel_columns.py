@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
-from services.ingest.source_table import Batch
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -38,7 +36,7 @@ class ColumnThreads:
         return list(self._pool.map(work, columns))
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def ahead(batches: Iterator[T]) -> Iterator[T]:
     """The same batches, the next one fetched meanwhile."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
         coming = pool.submit(next, batches, None)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import python_calamine as calamine
 
 from services.ingest.cell_text import Cell, as_text, text_of
@@ -27,6 +29,8 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 CHUNK_ROWS = 20_000
+# Rows turned into columns at once: while their cells lie in the processor's cache still.
+_TURNED_ROWS = 500
 # A merged cell taller than this is no header's.
 _HEADER_ROWS = 4
 _ARROW: dict[type, pa.DataType] = {
@@ -215,7 +219,7 @@ def _header_end(texts: list[list[str]], top: int, merged: Ranges) -> int:
 
 def _chained(first: list[list[Cell]], rest: Iterator[list[Cell]]) -> Iterator[list[list[Cell]]]:
     """The rows in chunks."""
-    while first or (first := list(islice(rest, CHUNK_ROWS))):
+    while first or (first := list(islice(rest, _TURNED_ROWS))):
         yield first
         first = []
 
@@ -230,6 +234,9 @@ def _columns(chunks: Iterable[list[list[Cell]]], width: int) -> list[pa.ChunkedA
 
 def _array(cells: Sequence[Cell]) -> pa.Array:
     """The cells by their type, as text where there are several; empty is null."""
+    if type(cells[0]) is str:
+        with suppress(pa.ArrowTypeError):
+            return _filled(pa.array(cells, pa.string()))
     kinds = set(map(type, cells))
     values: Sequence[Cell | None] = cells
     if str in kinds and "" in cells:
@@ -244,6 +251,16 @@ def _array(cells: Sequence[Cell]) -> pa.Array:
     if len(kinds) == 1 and (kind := kinds.pop()) in _ARROW:
         return pa.array(values, _ARROW[kind])
     return pa.array([None if v is None else as_text(v) for v in values], pa.string())
+
+
+def _filled(texts: pa.Array) -> pa.Array:
+    """Texts, an empty one null."""
+    empty = pc.equal(texts, "")
+    if not empty.true_count:
+        return texts
+    if empty.true_count == len(texts):
+        return pa.nulls(len(texts), pa.null())
+    return pc.if_else(empty, pa.scalar(None, pa.string()), texts)
 
 
 def _moment(cell: Cell | None) -> Cell | None:

@@ -18,7 +18,7 @@ from shared.card import Card
 from shared.database import Database, open_engine
 from shared.envelope import decode
 from shared.event_parts import utc
-from shared.events import DatasetCaptured, DatasetChanged
+from shared.events import DatasetCaptured, DatasetChanged, DeadLetter
 from shared.kafka_client import administrator, writer
 from shared.topics import captured_topics, create_topics, kept_too_long, raw_zone
 from tests.cards import card
@@ -88,6 +88,10 @@ async def test_rows_that_change_are_published(
     await write(town, envelope("c", None, ROW, schema=True), schema=True)
     await public_is("id,places\r\nB1,3\r\nB2,5\r\nB3,1\r\n")
     await town.quiet()
+    [record] = await town.records(f"{DatasetCaptured.TOPIC}{DeadLetter.TOPIC}")
+    letter, _ = decode(DeadLetter, record)
+    assert letter.topic == town.settings.topic(f"{CAPTURED}{NAME}")
+    assert [reason.code for reason in letter.reasons] == ["message_undecodable"]
     made = (await changes(town))[before:]
     assert made
     assert all(one.due and one.address is None for one in made)

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.captures import captured, is_change, listeners
+from services.ingest.captures import captured, dead_letter, is_change, listeners
 from shared.events import CatalogDataset, DatasetCaptured
 from tests.cards import card
 from tests.debezium import NAME, envelope, key
@@ -88,7 +88,7 @@ def test_one_event_for_many_messages() -> None:
     events, unread = captured(
         records, [entry("bancs", NAME), entry("parcs", NAME)], "lyon.captured."
     )
-    assert unread == 1
+    assert [one.offset for one in unread] == [13]
     assert [(e.dataset, e.topic, e.partition, e.offset) for e in events] == [
         ("bancs", NAME, 0, 11),
         ("parcs", NAME, 0, 11),
@@ -99,5 +99,19 @@ def test_one_event_for_many_messages() -> None:
 
 def test_nobody_listens() -> None:
     """A topic that no card names, tombstones alone: nothing is said."""
-    assert captured([record(1, b"?")], [entry("rues")], "lyon.captured.") == ([], 0)
-    assert captured([record(1, None)], [entry("bancs", NAME)], "lyon.captured.") == ([], 0)
+    assert captured([record(1, b"?")], [entry("rues")], "lyon.captured.") == ([], [])
+    assert captured([record(1, None)], [entry("bancs", NAME)], "lyon.captured.") == ([], [])
+
+
+def test_a_dead_letter() -> None:
+    """What nobody can read of a batch is one letter: the first one's place, how many, no value."""
+    values = [b"canari-7433", envelope("c", None, ROW), b"\xff canari-7433"]
+    records = [record(20 + at, value) for at, value in enumerate(values)]
+    events, unread = captured(records, [entry("bancs", NAME)], "lyon.captured.")
+    assert [event.offset for event in events] == [21]
+    letter = dead_letter(unread, "lyon.ingest.captured")
+    assert (letter.topic, letter.partition, letter.offset) == (f"lyon.captured.{NAME}", 0, 20)
+    [reason] = letter.reasons
+    assert (reason.code, reason.count) == ("message_undecodable", 2)
+    assert "canari" not in letter.model_dump_json()
+    assert dead_letter(unread, "lyon.ingest.captured").id == letter.id
