@@ -74,9 +74,9 @@ class Bucket:
         for one in wanted.files:
             if known.get(one.uri, {}).get("hash") != told.resources[one.uri]["hash"]:
                 await self._put(f"{folder}/{one.file.name}", self._access.open(one.file), one.file)
-            await remember(one.uri, f"{folder}/{one.file.name}")
         await self._write(f"{folder}/dataset.json", words.document(told))
-        await remember(wanted.uri, folder)
+        ids = {one.uri: f"{folder}/{one.file.name}" for one in wanted.files}
+        await remember({wanted.uri: folder, **ids})
         names = {one.file.name for one in wanted.files} | {"dataset.json"}
         for name in set(await self._sizes(folder)) - names:
             await self._delete(f"{folder}/{name}")

@@ -81,7 +81,7 @@ class Seen:
     raw: Fields = field(default_factory=dict)
 
 
-Remember = Callable[[str, str], Awaitable[None]]
+Remember = Callable[[dict[str, str]], Awaitable[None]]
 Open = Callable[[FileRef], AsyncIterator[bytes]]
 
 
@@ -98,7 +98,8 @@ class Connector(Protocol):
         """Makes the portal's dataset what `told` says, from what was `before`; keeps ids.
 
         Resources of ours that are told no more go; those of others stay. `remember` is called with
-        (our URI, its id) at once when the portal gives one. The same call again changes nothing.
+        our URIs and their ids at once when the portal gives them. The same call again changes
+        nothing.
         """
         ...
 

@@ -48,8 +48,8 @@ async def fetch_file(
     http: httpx.AsyncClient, address: str, uri: str, file: FileRef, *, ours: bool
 ) -> FileCheck:
     """Downloads and reads the file. Raises PortalAway when its server does not answer."""
-    with tempfile.TemporaryDirectory(prefix="ecluse-verify-") as folder:
-        path = Path(folder) / f"file.{file.format}"
+    with tempfile.NamedTemporaryFile(prefix="ecluse-verify-", suffix=f".{file.format}") as spool:
+        path = Path(spool.name)
         try:
             status, final, checks = await _download(http, address, path, file)
             if checks.get("sha256"):

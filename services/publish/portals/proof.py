@@ -19,6 +19,11 @@ from shared.settings import Settings
 FILES_AT_ONCE = 4
 
 
+def few() -> asyncio.Semaphore:
+    """How many files are fetched at a time: a queue in the client itself costs more."""
+    return asyncio.Semaphore(FILES_AT_ONCE)
+
+
 @dataclass(frozen=True)
 class Proof:
     """What a stranger found; without `reasons` it has arrived."""
@@ -46,6 +51,7 @@ async def prove(
     told: Description,
     wanted: Wanted,
     ids: Ids,
+    gate: asyncio.Semaphore,
 ) -> Proof:
     """Reads the metadata and fetches every file, without a token. Raises PortalAway."""
     seen = await connector.read_back(wanted.uri, ids, stranger=True)
@@ -53,7 +59,7 @@ async def prove(
         return Proof((), (), (Reason(code="portal_not_shown"),))
     wrong = compare.differences(told, seen)
     there = [(one, seen.addresses[one.uri]) for one in wanted.files if one.uri in seen.addresses]
-    files = await fetch_all(http, settings, portal, there)
+    files = await fetch_all(http, settings, portal, there, gate)
     reasons = [reason for check in files if (reason := _wrong(check))]
     if wrong:
         named = ", ".join(sorted({one.field for one in wrong}))
@@ -64,7 +70,7 @@ async def prove(
 async def prove_own(http: httpx.AsyncClient, settings: Settings, wanted: Wanted) -> Proof:
     """The same of the city's own portal: every file by its stable address."""
     there = [(one, one.address) for one in wanted.files]
-    files = await fetch_all(http, settings, "own", there)
+    files = await fetch_all(http, settings, "own", there, few())
     return Proof(files, (), tuple(reason for check in files if (reason := _wrong(check))))
 
 
@@ -73,9 +79,9 @@ async def fetch_all(
     settings: Settings,
     portal: str,
     there: list[tuple[WantedFile, str]],
+    gate: asyncio.Semaphore,
 ) -> tuple[FileCheck, ...]:
     """Fetches files at the addresses that the portal gives."""
-    gate = asyncio.Semaphore(FILES_AT_ONCE)
     public = settings.public_url.rstrip("/") + "/"
 
     async def fetch(one: WantedFile, address: str) -> FileCheck:

@@ -61,7 +61,7 @@ class Town:
         told = await self.bucket.describe(wanted)
         before = await self.bucket.read_back(wanted.uri, Ids(), stranger=False)
 
-        async def remember(_ours: str, _theirs: str) -> None:
+        async def remember(_pairs: dict[str, str]) -> None:
             pass
 
         await self.bucket.upsert(told, wanted, before, remember)
