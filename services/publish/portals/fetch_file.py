@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
@@ -26,7 +27,7 @@ OF_OURS = ("type", "cors", "ranges")
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What a stranger got for one file: each check passed or not."""
+    """What a stranger got for one file: each check passed or not. `http` is 0 where none was asked."""
 
     uri: str
     format: str
@@ -64,6 +65,16 @@ async def fetch_file(
     return FileCheck(uri, file.format, status, ours, checks)
 
 
+async def read_back(parts: AsyncIterator[bytes], uri: str, file: FileRef) -> FileCheck:
+    """The same of a file where no stranger can fetch, by the way that it was put. Raises PortalAway."""
+    with tempfile.NamedTemporaryFile(prefix="ecluse-verify-", suffix=f".{file.format}") as spool:
+        path = Path(spool.name)
+        checks = {"status": True} | await _spool(parts, path, file)
+        if checks["sha256"]:
+            checks["parses"] = await asyncio.to_thread(parses, path, file.format, file.rows)
+    return FileCheck(uri, file.format, 0, ours=False, checks=checks)
+
+
 async def _download(
     http: httpx.AsyncClient, address: str, path: Path, file: FileRef
 ) -> tuple[int, str, dict[str, bool]]:
@@ -81,18 +92,24 @@ async def _download(
             checks["type"] = kind == file.media_type
             checks["cors"] = answer.headers.get("access-control-allow-origin") in ("*", ORIGIN)
             said = answer.headers.get("content-length")
-            digest, size = hashlib.sha256(), 0
-            with path.open("wb") as spool:
-                async for part in answer.aiter_bytes():
-                    digest.update(part)
-                    size += len(part)
-                    if size > file.bytes:
-                        break
-                    spool.write(part)
-            checks["length"] = size == file.bytes and said in (None, str(file.bytes))
-            checks["sha256"] = size == file.bytes and digest.hexdigest() == file.sha256
+            checks |= await _spool(answer.aiter_bytes(), path, file)
+            checks["length"] &= said in (None, str(file.bytes))
             return 200, address, checks
     return 310, address, {"status": False}
+
+
+async def _spool(parts: AsyncIterator[bytes], path: Path, file: FileRef) -> dict[str, bool]:
+    """Keeps the bytes at `path`: whether they are as many as promised, and the same."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as spool:
+        async for part in parts:
+            digest.update(part)
+            size += len(part)
+            if size > file.bytes:
+                break
+            spool.write(part)
+    whole = size == file.bytes
+    return {"length": whole, "sha256": whole and digest.hexdigest() == file.sha256}
 
 
 async def _ranges(http: httpx.AsyncClient, address: str, path: Path, size: int) -> bool:

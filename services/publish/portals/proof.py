@@ -10,8 +10,15 @@ import httpx
 
 from services.publish.portals import compare
 from services.publish.portals.compare import Difference
-from services.publish.portals.connector import Connector, Description, Ids, Wanted, WantedFile
-from services.publish.portals.fetch_file import FileCheck, fetch_file
+from services.publish.portals.connector import (
+    Connector,
+    Description,
+    Ids,
+    ReadsBack,
+    Wanted,
+    WantedFile,
+)
+from services.publish.portals.fetch_file import FileCheck, fetch_file, read_back
 from shared import metrics
 from shared.messages import Reason
 from shared.settings import Settings
@@ -59,7 +66,7 @@ async def prove(
         return Proof((), (), (Reason(code="portal_not_shown"),))
     wrong = compare.differences(told, seen)
     there = [(one, seen.addresses[one.uri]) for one in wanted.files if one.uri in seen.addresses]
-    files = await fetch_all(http, settings, portal, there, gate)
+    files = await fetch_all(http, settings, portal, there, gate, connector)
     reasons = [reason for check in files if (reason := _wrong(check))]
     if wrong:
         named = ", ".join(sorted({one.field for one in wrong}))
@@ -80,6 +87,7 @@ async def fetch_all(
     portal: str,
     there: list[tuple[WantedFile, str]],
     gate: asyncio.Semaphore,
+    connector: object = None,
 ) -> tuple[FileCheck, ...]:
     """Fetches files at the addresses that the portal gives."""
     public = settings.public_url.rstrip("/") + "/"
@@ -89,8 +97,12 @@ async def fetch_all(
         if ours:
             # From inside, the city's own portal may lie elsewhere.
             address = f"{settings.verify_url}/{address.removeprefix(public)}"
+        parts = connector.fetch(address) if isinstance(connector, ReadsBack) else None
         async with gate:
-            check = await fetch_file(http, address, one.uri, one.file, ours=ours)
+            if parts is not None:
+                check = await read_back(parts, one.uri, one.file)
+            else:
+                check = await fetch_file(http, address, one.uri, one.file, ours=ours)
         outcome = "wrong" if check.wrong else "right"
         metrics.portal_files.labels(portal=portal, outcome=outcome).inc()
         return check
