@@ -19,6 +19,7 @@ from services.publish.portals.connector import (
     WantedFile,
 )
 from services.publish.portals.fetch_file import FileCheck, fetch_file, read_back
+from services.publish.portals.where import where
 from shared import metrics
 from shared.messages import Reason
 from shared.settings import Settings
@@ -91,6 +92,7 @@ async def fetch_all(
 ) -> tuple[FileCheck, ...]:
     """Fetches files at the addresses that the portal gives."""
     public = settings.public_url.rstrip("/") + "/"
+    allowed = where(settings, portal)
 
     async def fetch(one: WantedFile, address: str) -> FileCheck:
         ours = address.startswith(public)
@@ -102,7 +104,7 @@ async def fetch_all(
             if parts is not None:
                 check = await read_back(parts, one.uri, one.file)
             else:
-                check = await fetch_file(http, address, one.uri, one.file, ours=ours)
+                check = await fetch_file(http, address, one.uri, one.file, allowed, ours=ours)
         outcome = "wrong" if check.wrong else "right"
         metrics.portal_files.labels(portal=portal, outcome=outcome).inc()
         return check
