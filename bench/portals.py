@@ -24,6 +24,7 @@ from services.publish import tables as t
 from services.publish.portals.promises import back_fill
 from services.publish.portals.registry import open_portals
 from services.publish.portals.worker import PortalWorker
+from shared import logs
 from shared.card import Card
 from shared.card_file import check_card
 from shared.database import Database, open_engine
@@ -80,26 +81,24 @@ def _settings(folder: Path, url: str, address: str) -> Settings:
 
 
 async def _measure(settings: Settings, number: int) -> dict[str, Any]:
+    logs.configure("publish")
     portal = settings.portals[PORTAL]
     database = Database(open_engine(settings, pool=2 * AT_ONCE), t.BOXES, settings, "publish")
     connectors = open_portals(settings, open_store(settings, "publish").checked)
     http = verify_files.stranger()
     await _answers(http, settings.public_url)
     await _declare(database, number)
-    workers = [
-        PortalWorker(database, PORTAL, portal, connectors[PORTAL], settings, http, 0.05)
-        for _ in range(2 * AT_ONCE)
-    ]
+    worker = PortalWorker(database, PORTAL, portal, connectors[PORTAL], settings, http, 0.05)
     me = psutil.Process(os.getpid())
     memory: list[int] = []
     async with database.transaction() as connection:
         await back_fill(connection, settings.portals, PORTAL, None)
-    started = time.monotonic()
-    tasks = [asyncio.create_task(worker.run()) for worker in workers]
+    started, cpu = time.monotonic(), time.process_time()
+    tasks = [asyncio.create_task(worker.run()) for _ in range(2 * AT_ONCE)]
     while await _left(database):
         memory.append(me.memory_info().rss)
-        await asyncio.sleep(0.25)
-    seconds = time.monotonic() - started
+        await asyncio.sleep(1)
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -113,6 +112,7 @@ async def _measure(settings: Settings, number: int) -> dict[str, Any]:
     return {
         "datasets": number,
         "seconds": seconds,
+        "cpu": cpu,
         "calls": stats["calls"],
         "most": stats["most"],
         "allowed": AT_ONCE,

@@ -232,6 +232,7 @@ def portals(found: Mapping[str, Any]) -> str:
         ("datasets of 3 files", f"{found['datasets']:,}"),
         ("calls of the portal", f"{found['calls']:,}"),
         ("seconds", f"{found['seconds']:.0f}"),
+        ("CPU of publish, ms a dataset", f"{found['cpu'] / found['datasets'] * 1000:.0f}"),
         ("calls under way at most, of those allowed", f"{found['most']} of {found['allowed']}"),
         ("allowed concurrency used", f"{found['used']:.0%}"),
         ("memory after a tenth, at the end, MiB", f"{early:.0f}, {late:.0f}"),

@@ -50,7 +50,8 @@ def _proof(found: Result) -> str:
     lines = [f"{found['dataset']} on {found['portal']}: {'right' if found['arrived'] else 'WRONG'}"]
     for one in found["files"]:
         said = ", ".join(one["wrong"]) or "right"
-        lines.append(f"  {one['format']}: HTTP {one['http']}, {said}")
+        way = f"HTTP {one['http']}" if one["http"] else "read back"
+        lines.append(f"  {one['format']}: {way}, {said}")
     lines += [f"  {one['field']} differs" for one in found["differences"]]
     return "\n".join(lines)
 

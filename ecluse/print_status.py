@@ -21,6 +21,7 @@ def print_inventory(found: dict[str, Any], language: str, console: Console) -> N
         [(row["dataset"], _public_since(row), _stands(row)) for row in found["datasets"]],
         console,
     )
+    _portals(found.get("portals", []), console)
     for row in found["datasets"]:
         if not row["end"] and row["reasons"]:
             _reasons(row["dataset"], row["reasons"][:1], language, console)
@@ -53,8 +54,52 @@ def print_dataset(found: dict[str, Any], language: str, console: Console) -> Non
     for row in found["changes"]:
         if row["end"] not in ("published", "unchanged"):
             _reasons(row["change"], row["reasons"][:5], language, console)
+    _copies(found.get("portals", []), language, console)
     if "harvest" in found:
         _harvests(found["harvest"], language, console)
+
+
+def _portals(portals: list[dict[str, Any]], console: Console) -> None:
+    """The other portals: how many datasets stand where, and whether one is left alone for now."""
+    if not portals:
+        return
+    states = ("arrived", "pending", "failed", "late", "withdrawn")
+    _columns(
+        ("portal", *states, "under way", "unknown", "left alone until"),
+        [
+            (
+                one["portal"],
+                *(str(one["datasets"].get(state, 0)) for state in states),
+                *(str(one["deliveries"].get(state, 0)) for state in ("pending", "unknown")),
+                f"{one['open_until'][:16]} ({one['code']})" if one["open_until"] else "-",
+            )
+            for one in portals
+        ],
+        console,
+    )
+
+
+def _copies(portals: list[dict[str, Any]], language: str, console: Console) -> None:
+    """A dataset on each other portal: its state, what the latest verification found wrong."""
+    if not portals:
+        return
+    _columns(
+        ("portal", "state", "delivery", "files right", "verified at"),
+        [
+            (
+                one["portal"],
+                one["state"] or "-",
+                ", ".join(f"{each['act']}: {each['state']}" for each in one["deliveries"]) or "-",
+                f"{sum(not each['wrong'] for each in one['files'] or ())} of {len(one['files'] or ())}",
+                (one["verified_at"] or "-")[:16],
+            )
+            for one in portals
+        ],
+        console,
+    )
+    for one in portals:
+        if one["state"] != "arrived":
+            _reasons(one["portal"], (one["reasons"] or [])[:5], language, console)
 
 
 def _harvests(checks: list[dict[str, Any]] | None, language: str, console: Console) -> None:

@@ -15,14 +15,19 @@ class PortalAccess(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="udata, ckan, s3")
-    url: str = Field(pattern=r"^https?://[^\s]+$", description="such as https://www.data.gouv.fr")
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="udata, ckan, s3, sftp")
+    url: str = Field(
+        pattern=r"^(https?|sftp)://[^\s]+$", description="such as https://www.data.gouv.fr"
+    )
     organization: str = Field(
         default="", description="the city's organisation there: its id (udata), its name (ckan)"
     )
     token: str = Field(default="", description="name of its token in `ECLUSE_PORTAL_TOKENS`")
-    account: str = Field(default="", description="access key (s3)")
-    folder: str = Field(default="", description="bucket (s3)")
+    account: str = Field(default="", description="access key (s3), user (sftp)")
+    folder: str = Field(default="", description="bucket (s3), folder (sftp)")
+    host_key: str = Field(
+        default="", description="the server's public key, such as `ssh-ed25519 AAAA…` (sftp)"
+    )
     public_url: str = Field(default="", description="where strangers fetch what lies there")
     mode: Literal["link", "upload"] = Field(
         default="link", description="files by their address on the city's portal, or their bytes"

@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     )
     allow_private_addresses: bool = Field(
         default=False,
-        description="Let http(s) sources lie on private or loopback addresses.",
+        description="Let http(s) sources, and files on other portals, lie on private addresses.",
     )
     source_max_bytes: int = Field(
         default=5 * 2**30, gt=0, description="Largest source, in decoded bytes."

@@ -29,7 +29,7 @@ from services.publish import views
 from services.publish.acts import Acts, Refused
 from services.publish.portals.check_ways import check_ways
 from services.publish.portals.checker import Checker, NotThere
-from services.publish.portals.standing import copies_of
+from services.publish.portals.standing import copies_of, portals_of
 from services.publish.records import card_row
 from services.publish.withdrawals import breach_sheets
 from shared.card_file import BadCard, check_card
@@ -112,7 +112,10 @@ class AdminApi:
 
     async def _inventory(self, _request: Request, _who: Identity) -> Any:
         async with self._database.transaction() as connection:
-            return {"datasets": await views.inventory(connection)}
+            return {
+                "datasets": await views.inventory(connection),
+                "portals": await portals_of(connection, self._settings.portals),
+            }
 
     async def _dataset(self, request: Request, _who: Identity) -> Any:
         dataset = request.path_params["dataset"]

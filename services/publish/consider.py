@@ -256,6 +256,7 @@ async def _insert(
         "revision": event.card.revision,
         "state": "waiting",
         "occurred_at": event.occurred_at,
+        "updated_at": event.updated_at,
         **made,
     }
     statement = insert(t.publications).values(**{**facts, **fresh})

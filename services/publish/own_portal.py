@@ -20,6 +20,7 @@ from services.publish.records import (
     end_overtaken,
     lock_dataset,
     may_go_out,
+    modified_at,
     put_back,
     read_card,
 )
@@ -122,7 +123,7 @@ class OwnPortal:
                     number=place[1],
                     revision=publication.revision,
                     published_at=func.now(),
-                    modified_at=publication.occurred_at,
+                    modified_at=modified_at(publication),
                     first_published_at=func.coalesce(t.datasets.c.first_published_at, func.now()),
                     confirmed_at=None,
                     withdrawn_at=None,

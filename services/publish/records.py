@@ -5,6 +5,7 @@ Every function works inside the caller's transaction.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select, tuple_, update
@@ -51,10 +52,20 @@ async def put_back(connection: AsyncConnection, public: Row[Any]) -> None:
             publication=before.publication if before else None,
             release=before.release if before else None,
             published_at=before.published_at if before else None,
-            modified_at=before.occurred_at if before else None,
+            modified_at=modified_at(before) if before else None,
             first_published_at=d.first_published_at if before else None,
         )
     )
+
+
+def modified_at(publication: Any) -> datetime:
+    """When the data were last changed, as far as their source says; else when the change came in.
+
+    A date to come is none: portals pass over it (udata). `publication` is a row of `publications`.
+    """
+    came: datetime = publication.occurred_at
+    said: datetime | None = publication.updated_at
+    return min(said, came) if said else came
 
 
 async def card_row(connection: AsyncConnection, dataset: str) -> Row[Any] | None:

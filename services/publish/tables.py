@@ -112,6 +112,7 @@ publications = Table(
     Column("state", Text, nullable=False),
     Column("evidence", JSONB, nullable=False, server_default="{}"),
     moment("occurred_at"),
+    moment("updated_at"),
     moment("made_at", now=True),
     moment("published_at"),
     Index("publications_dataset", "dataset", "state"),

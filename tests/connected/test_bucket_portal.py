@@ -34,7 +34,7 @@ async def put(portal: Connector, dataset: str) -> None:
     )  # type: ignore[assignment]  # fmt: skip
     wanted = make_wanted(card(dataset=dataset), made, "http://ville.example")
 
-    async def remember(_ours: str, _theirs: str) -> None:
+    async def remember(_pairs: dict[str, str]) -> None:
         pass
 
     await portal.upsert(await portal.describe(wanted), wanted, None, remember)

@@ -162,3 +162,26 @@ def test_a_dataset_that_no_portal_harvests() -> None:
     """Nothing is said of harvests; only when notify is away, that it is."""
     assert "harvest" not in printed(print_dataset, dataset(harvest=[])).lower()
     assert "notify does not answer" in printed(print_dataset, dataset(harvest=None))
+
+
+def test_the_other_portals_are_told() -> None:
+    """How many datasets stand where, what is under way, until when a portal is left alone, and why."""
+    portals = [
+        {"portal": "agglo", "datasets": {"arrived": 12, "failed": 3}, "deliveries": {"unknown": 1},
+         "open_until": "2026-03-01T10:20:00+00:00", "code": "portal_away"},
+        {"portal": "region", "datasets": {}, "deliveries": {}, "open_until": None, "code": None},
+    ]  # fmt: skip
+    text = printed(print_inventory, {"datasets": [row()], "portals": portals}, 200)
+    lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert lines["agglo"] == [
+        "agglo", "12", "0", "3", "0", "0", "0", "1", "2026-03-01T10:20", "(portal_away)",
+    ]  # fmt: skip
+    assert lines["region"] == ["region", *"0000000", "-"]
+    copy = {
+        "portal": "agglo", "state": "failed", "deliveries": [{"act": "publish", "state": "pending"}],
+        "files": [{"wrong": []}, {"wrong": ["sha256"]}], "verified_at": "2026-03-01T10:00:00+00:00",
+        "reasons": [{"code": "portal_file_wrong", "fr": "Un fichier est faux.", "en": "Wrong."}],
+    }  # fmt: skip
+    text = printed(print_dataset, dataset(portals=[copy]), 200)
+    assert "agglo   failed  publish: pending  1 of 2       2026-03-01T10:00" in text
+    assert "Un fichier est faux." in text

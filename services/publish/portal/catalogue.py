@@ -63,6 +63,19 @@ class News:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Copy:
+    """The dataset on another portal: what the latest verification found there. `state` is pending,
+    arrived, late or failed; each of `files` has a `format` and the names of the checks that went
+    `wrong`; `differences` counts fields that are not as told."""
+
+    portal: str
+    state: str
+    files: list[dict[str, Any]]
+    differences: int
+    verified_at: datetime | None
+
+
 class Catalogue(Protocol):
     """Public facts."""
 
@@ -72,6 +85,7 @@ class Catalogue(Protocol):
     async def file(self, dataset: str, name: str, release: str | None = None) -> File | None: ...
     async def all_files(self) -> list[File]: ...
     async def news(self, dataset: str | None = None, most: int = 50) -> list[News]: ...
+    async def copies(self, dataset: str) -> list[Copy]: ...
     async def alive(self) -> bool: ...
 
 
@@ -128,6 +142,14 @@ class SqlCatalogue:
             most=most,
         )
         return [News(**row) for row in rows]
+
+    async def copies(self, dataset: str) -> list[Copy]:
+        rows = await self._rows(
+            "select portal, state, files, differences, verified_at from portal.copies"
+            " where dataset = :dataset order by portal",
+            dataset=dataset,
+        )
+        return [Copy(**row) for row in rows]
 
     async def alive(self) -> bool:
         try:

@@ -113,6 +113,16 @@ class Pages:
             page.headers["Content-Security-Policy"] = MAP_POLICY
         return page
 
+    async def copies(self, request: Request) -> Response:
+        """What strangers find of one dataset on the other portals."""
+        dataset = await self._catalogue.dataset(request.path_params["dataset"])
+        if dataset is None:
+            raise HTTPException(404)
+        if dataset.state == "withdrawn":
+            raise HTTPException(410)
+        copies = await self._catalogue.copies(dataset.dataset)
+        return self._page(request, "copies.html", dataset=dataset, copies=copies)
+
     async def _preview(self, files: list[File]) -> dict[str, Any] | None:
         """The first rows; None when the store does not answer: the rest of the page stands."""
         found = next((one for one in files if one.role == "preview"), None)

@@ -55,6 +55,7 @@ def make_portal(
     html = [
         ("/", pages.home),
         ("/datasets/{dataset}", pages.dataset),
+        ("/datasets/{dataset}/copies", pages.copies),
         ("/news", pages.news),
         ("/accessibilite", pages.accessibility),
     ]

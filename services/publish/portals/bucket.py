@@ -1,34 +1,20 @@
-"""An S3 bucket of somebody else as a portal: files, then `dataset.json`, then `index.json`.
-
-A reader who starts from the index never meets a file that is not there yet. Strangers fetch at the
-portal's `public_url`.
-"""
+"""An S3 bucket of somebody else as a portal (`folders`). Strangers fetch at its `public_url`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx
 import obstore
 from obstore import exceptions
 from obstore.store import ObjectStore, S3Store
 
-from services.publish.portals import bucket_words as words
-from services.publish.portals.call import body_or_none, open_http, send
-from services.publish.portals.connector import (
-    Access,
-    Connector,
-    Description,
-    Ids,
-    Remember,
-    Seen,
-    Wanted,
-)
+from services.publish.portals import folder_words as words
+from services.publish.portals.call import open_http
+from services.publish.portals.connector import Access, Connector
 from services.publish.portals.failures import PortalAway
+from services.publish.portals.folders import Change, FolderPortal
 from shared.event_parts import FileRef
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -37,156 +23,105 @@ from shared.storage import GONE
 if TYPE_CHECKING:
     from obstore import PutMode  # there for checkers alone
 
-INDEX_TRIES = 8
+CHANGE_TRIES = 8
+JSON = "application/json"
 
 
 class Bucket:
-    """One bucket."""
+    """The files of one bucket."""
 
-    def __init__(self, access: Access, objects: ObjectStore, http: httpx.AsyncClient) -> None:
-        self._access, self._objects, self._stranger = access, objects, http
-        self._public = (access.portal.public_url or access.portal.url).rstrip("/")
-        self._index = asyncio.Lock()
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
 
-    async def close(self) -> None:
-        await self._stranger.aclose()
+    async def folders(self) -> list[str]:
+        ends = f"/{words.DOCUMENT}"
+        keys = await self._listed(None)
+        return [key.removesuffix(ends) for key in keys if key.endswith(ends)]
 
-    async def describe(self, wanted: Wanted) -> Description:
-        return words.describe(wanted)
+    async def sizes(self, folder: str) -> dict[str, int]:
+        found = await self._listed(f"{folder}/")
+        return {key.partition("/")[2]: size for key, size in found.items()}
 
-    async def read_back(self, uri: str, ids: Ids, *, stranger: bool) -> Seen | None:
-        folder = ids.dataset or uri.rpartition("/")[2]
-        if stranger:
-            address = f"{self._public}/{folder}/dataset.json"
-            answer = await send(self._stranger, "GET", address, writes=False)
-            content = body_or_none(answer)
-            return None if content is None else words.seen(content, folder, self._public, None)
-        content = await self._get(f"{folder}/dataset.json")
-        if content is None:
-            return None
-        return words.seen(content, folder, self._public, await self._sizes(folder))
-
-    async def upsert(
-        self, told: Description, wanted: Wanted, before: Seen | None, remember: Remember
-    ) -> None:
-        folder = wanted.dataset
-        known = before.resources if before else {}
-        for one in wanted.files:
-            if known.get(one.uri, {}).get("hash") != told.resources[one.uri]["hash"]:
-                await self._put(f"{folder}/{one.file.name}", self._access.open(one.file), one.file)
-            await remember(one.uri, f"{folder}/{one.file.name}")
-        await self._write(f"{folder}/dataset.json", words.document(told))
-        await remember(wanted.uri, folder)
-        names = {one.file.name for one in wanted.files} | {"dataset.json"}
-        for name in set(await self._sizes(folder)) - names:
-            await self._delete(f"{folder}/{name}")
-        await self._write_index()
-
-    async def withdraw(self, seen: Seen) -> None:
-        folder = str(seen.ids.dataset)
-        # The description first: whoever follows it meets no hole.
-        await self._delete(f"{folder}/dataset.json")
-        await self._write_index()
-        for name in await self._sizes(folder):
-            await self._delete(f"{folder}/{name}")
-
-    async def _write_index(self) -> None:
-        """The index of what is there now. Two who write it at once: the second reads again."""
-        async with self._index:
-            for _ in range(INDEX_TRIES):
-                etag = await self._etag(words.INDEX)
-                content = words.index([pair async for pair in self._documents()])
-                if await self._replace(words.INDEX, content, etag):
-                    return
-        raise PortalAway(Reason(code="portal_busy", detail="index"))
-
-    async def _documents(self) -> AsyncIterator[tuple[str, dict[str, object]]]:
-        for key in [key async for key in self._keys("") if key.endswith("/dataset.json")]:
-            content = await self._get(key)
-            if content is not None:
-                yield key.partition("/")[0], json.loads(content)
-
-    async def _keys(self, prefix: str) -> AsyncIterator[str]:
+    async def _listed(self, prefix: str | None) -> dict[str, int]:
         try:
-            async for page in obstore.list(self._objects, prefix or None):
-                for meta in page:
-                    yield meta["path"]
+            return {
+                meta["path"]: meta["size"]
+                async for page in obstore.list(self._objects, prefix)
+                for meta in page
+            }
         except (exceptions.BaseError, OSError):
             raise _failure() from None
 
-    async def _sizes(self, folder: str) -> dict[str, int]:
-        found: dict[str, int] = {}
-        try:
-            async for page in obstore.list(self._objects, f"{folder}/"):
-                found |= {meta["path"].partition("/")[2]: meta["size"] for meta in page}
-        except (exceptions.BaseError, OSError):
-            raise _failure() from None
-        return found
+    async def get(self, key: str) -> bytes | None:
+        found = await self._get(key)
+        return found[0] if found else None
 
-    async def _get(self, key: str) -> bytes | None:
+    async def _get(self, key: str) -> tuple[bytes, str | None] | None:
         try:
             found = await obstore.get_async(self._objects, key)
-            return bytes(await found.bytes_async())
+            return bytes(await found.bytes_async()), found.meta["e_tag"]
         except GONE:
             return None
         except exceptions.PermissionDeniedError:
-            raise Quarantined(Reason(code="portal_token_refused", detail="S3")) from None
+            raise _refused() from None
         except (exceptions.BaseError, OSError):
             raise _failure() from None
 
-    async def _etag(self, key: str) -> str | None:
+    async def read(self, key: str) -> AsyncIterator[bytes]:
         try:
-            return (await obstore.head_async(self._objects, key))["e_tag"]
+            found = await obstore.get_async(self._objects, key)
+            async for part in found.stream():
+                yield bytes(part)
         except GONE:
-            return None
+            return
         except (exceptions.BaseError, OSError):
             raise _failure() from None
 
-    async def _replace(self, key: str, content: bytes, etag: str | None) -> bool:
-        """Writes unless somebody else did since `etag`."""
-        mode: PutMode = "create" if etag is None else {"e_tag": etag}
-        try:
-            await obstore.put_async(
-                self._objects,
-                key,
-                content,
-                mode=mode,
-                attributes={"Content-Type": "application/json"},
-            )
-        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
-            return False
-        except (exceptions.BaseError, OSError):
-            raise _failure() from None
-        return True
+    async def change(self, key: str, change: Change) -> None:
+        """Two who change it at once: the second reads again."""
+        for _ in range(CHANGE_TRIES):
+            found = await self._get(key)
+            content = await change(found[0] if found else None)
+            mode: PutMode = {"e_tag": found[1]} if found else "create"
+            try:
+                await obstore.put_async(
+                    self._objects, key, content, mode=mode, attributes={"Content-Type": JSON}
+                )
+            except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+                continue
+            except (exceptions.BaseError, OSError):
+                raise _failure() from None
+            return
+        raise PortalAway(Reason(code="portal_busy", detail="index"))
 
-    async def _put(self, key: str, content: AsyncIterator[bytes], file: FileRef) -> None:
-        """Streams a file; it is there once it is whole."""
+    async def put(self, key: str, content: AsyncIterator[bytes], file: FileRef) -> None:
+        await self._put(key, content, file.media_type)
+
+    async def write(self, key: str, content: bytes) -> None:
+        await self._put(key, content, JSON)
+
+    async def _put(self, key: str, content: AsyncIterator[bytes] | bytes, kind: str) -> None:
         try:
-            await obstore.put_async(
-                self._objects, key, content, attributes={"Content-Type": file.media_type}
-            )
+            await obstore.put_async(self._objects, key, content, attributes={"Content-Type": kind})
         except exceptions.PermissionDeniedError:
-            raise Quarantined(Reason(code="portal_token_refused", detail="S3")) from None
+            raise _refused() from None
         except (exceptions.BaseError, OSError):
             raise _failure() from None
 
-    async def _write(self, key: str, content: bytes) -> None:
-        try:
-            await obstore.put_async(
-                self._objects, key, content, attributes={"Content-Type": "application/json"}
-            )
-        except exceptions.PermissionDeniedError:
-            raise Quarantined(Reason(code="portal_token_refused", detail="S3")) from None
-        except (exceptions.BaseError, OSError):
-            raise _failure() from None
-
-    async def _delete(self, key: str) -> None:
+    async def delete(self, key: str) -> None:
         try:
             await obstore.delete_async(self._objects, key)
         except GONE:
             return
         except (exceptions.BaseError, OSError):
             raise _failure() from None
+
+    async def clear(self, folder: str) -> None:
+        """A bucket has no folders."""
+
+
+def _refused() -> Quarantined:
+    return Quarantined(Reason(code="portal_token_refused", detail="S3"))
 
 
 def _failure() -> PortalAway:
@@ -207,4 +142,5 @@ def open_portal(access: Access) -> Connector:
         client_options={"allow_http": portal.url.startswith("http://")},
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
     )
-    return Bucket(access, objects, open_http(portal.timeout_seconds, portal.at_once))
+    http = open_http(portal.timeout_seconds, portal.at_once)
+    return FolderPortal(access, Bucket(objects), http, portal.public_url or portal.url)

@@ -9,9 +9,10 @@ import httpx
 
 from services.publish.portals import compare
 from services.publish.portals.connector import Connector, Ids
+from services.publish.portals.identity import ids_of
 from services.publish.portals.promises import OWN, public_now, pushed_to
-from services.publish.portals.proof import Proof, prove, prove_own
-from services.publish.portals.records import ids_of, left_of
+from services.publish.portals.proof import Proof, few, prove, prove_own
+from services.publish.portals.records import left_of
 from services.publish.portals.wanted import make_wanted
 from services.publish.records import card_row, read_card
 from shared.database import Database
@@ -60,4 +61,4 @@ class Checker:
             seen = await connector.read_back(wanted.uri, ids, stranger=True)
             if seen is not None:
                 told = compare.without(told, compare.edits(left, seen), seen)
-        return await prove(connector, self.http, self.settings, portal, told, wanted, ids)
+        return await prove(connector, self.http, self.settings, portal, told, wanted, ids, few())

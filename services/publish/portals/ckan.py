@@ -89,14 +89,12 @@ class Ckan:
             dataset = await self._create(told, wanted, {} if self._uploads else ids)
         else:
             dataset = str(before.ids.dataset)
-        await remember(wanted.uri, dataset)
+        await remember({wanted.uri: dataset, **ids})
         if self._uploads:
             for one in wanted.files:
                 await self._upload(told, one, ids[one.uri], dataset, before)
         if before is not None:
             await self._update(told, before, ids)
-        for uri, resource in ids.items():
-            await remember(uri, resource)
         if before is None:
             await self._call("package_patch", {"id": dataset, "private": False}, writes=True)
         for uri in set(ids) - set(before.ids.resources if before else ()):

@@ -29,7 +29,7 @@ FIRST_BREAK, LONGEST_BREAK = 30.0, 3600.0
 
 @dataclass(frozen=True)
 class Claim:
-    """A delivery that this worker holds."""
+    """A delivery that this worker holds. A `trial` is the one try of a portal that failed too often."""
 
     id: int
     publication: str
@@ -39,6 +39,7 @@ class Claim:
     state: str
     attempts: int
     lease: str
+    trial: bool = False
 
     def dataset_uri(self, public_url: str) -> str:
         """Our URI of the dataset."""
@@ -50,15 +51,15 @@ async def claim(database: Database, portal: str, seconds: float) -> Claim | None
 
     Withdrawals first, then by release order.
     """
-    d, c = t.deliveries.c, p.portal_copies.c
+    d, c, o = t.deliveries.c, p.portal_copies.c, p.portal_circuits.c
     async with database.transaction() as connection:
-        if not await _closed(connection, portal):
-            return None
         chosen = (
-            select(t.deliveries)
+            select(t.deliveries, o.failures)
             .join(p.portal_copies, (c.dataset == d.dataset) & (c.portal == d.portal))
+            .outerjoin(p.portal_circuits, o.portal == d.portal)
             .where(
                 d.portal == portal,
+                or_(o.open_until.is_(None), o.open_until <= func.now()),
                 d.state.in_(OPEN),
                 d.next_try <= func.now(),
                 or_(c.lease_until.is_(None), c.lease_until < func.now()),
@@ -68,7 +69,10 @@ async def claim(database: Database, portal: str, seconds: float) -> Claim | None
             .with_for_update(skip_locked=True, of=p.portal_copies)
         )
         row = (await connection.execute(chosen)).one_or_none()
-        if row is None or not await _may_try(connection, portal):
+        if row is None:
+            return None
+        trial = (row.failures or 0) >= BREAKS_AFTER
+        if trial and not await _may_try(connection, portal):
             return None
         lease = secrets.token_hex(8)
         await connection.execute(
@@ -79,8 +83,9 @@ async def claim(database: Database, portal: str, seconds: float) -> Claim | None
         await connection.execute(
             update(t.deliveries).where(d.id == row.id).values(attempts=d.attempts + 1)
         )
+    attempts = row.attempts + 1
     return Claim(
-        row.id, row.publication, row.dataset, portal, row.act, row.state, row.attempts + 1, lease
+        row.id, row.publication, row.dataset, portal, row.act, row.state, attempts, lease, trial
     )
 
 
@@ -127,13 +132,17 @@ async def later(
     )
 
 
-async def answered(connection: AsyncConnection, portal: str) -> None:
-    """The portal works: the circuit is closed."""
+async def answered(connection: AsyncConnection, held: Claim) -> None:
+    """The portal works: the circuit is closed.
+
+    What the portal asked of another worker meanwhile (`Retry-After`) holds all the same.
+    """
     c = p.portal_circuits.c
+    closed = {"open_until": None} if held.trial else {}
     await connection.execute(
         update(p.portal_circuits)
-        .where(c.portal == portal, c.failures > 0)
-        .values(failures=0, open_until=None, code=None)
+        .where(c.portal == held.portal, c.failures > 0)
+        .values(failures=0, code=None, **closed)
     )
 
 
@@ -160,12 +169,6 @@ async def away(
             .where(c.portal == portal)
             .values(open_until=func.greatest(c.open_until, _in(wait)))
         )
-
-
-async def _closed(connection: AsyncConnection, portal: str) -> bool:
-    c = p.portal_circuits.c
-    still = select(c.portal).where(c.portal == portal, c.open_until > func.now())
-    return await connection.scalar(still) is None
 
 
 async def _may_try(connection: AsyncConnection, portal: str) -> bool:

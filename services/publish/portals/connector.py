@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -81,7 +81,7 @@ class Seen:
     raw: Fields = field(default_factory=dict)
 
 
-Remember = Callable[[str, str], Awaitable[None]]
+Remember = Callable[[dict[str, str]], Awaitable[None]]
 Open = Callable[[FileRef], AsyncIterator[bytes]]
 
 
@@ -98,7 +98,8 @@ class Connector(Protocol):
         """Makes the portal's dataset what `told` says, from what was `before`; keeps ids.
 
         Resources of ours that are told no more go; those of others stay. `remember` is called with
-        (our URI, its id) at once when the portal gives one. The same call again changes nothing.
+        our URIs and their ids at once when the portal gives them. The same call again changes
+        nothing.
         """
         ...
 
@@ -116,6 +117,19 @@ class Connector(Protocol):
     async def close(self) -> None:
         """Ends its connections."""
         ...
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """What a portal can do besides that strangers cannot fetch from."""
+
+    def fetch(self, address: str) -> AsyncIterator[bytes] | None:
+        """A file's bytes by the way it was put; None if strangers fetch there."""
+        ...
+
+
+class BadAccess(ValueError):
+    """The settings do not say how to reach a portal: named with its entry, without what it holds."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
@@ -13,6 +14,7 @@ import httpx
 
 from services.publish.portals.failures import PortalAway
 from services.publish.portals.parse_file import parses
+from services.publish.portals.where import Refused, Where
 from shared.event_parts import FileRef
 from shared.messages import Reason
 
@@ -26,7 +28,7 @@ OF_OURS = ("type", "cors", "ranges")
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What a stranger got for one file: each check passed or not."""
+    """What a stranger got for one file: each check passed or not. `http` is 0 where none was asked."""
 
     uri: str
     format: str
@@ -37,6 +39,8 @@ class FileCheck:
     @property
     def wrong(self) -> list[str]:
         """The checks that failed and may not."""
+        if not self.checks.get("address", True):
+            return ["address"]
         needed = (*ALWAYS, *OF_OURS) if self.ours else ALWAYS
         return [name for name in needed if not self.checks.get(name, False)]
 
@@ -45,15 +49,17 @@ class FileCheck:
 
 
 async def fetch_file(
-    http: httpx.AsyncClient, address: str, uri: str, file: FileRef, *, ours: bool
+    http: httpx.AsyncClient, address: str, uri: str, file: FileRef, where: Where, *, ours: bool
 ) -> FileCheck:
     """Downloads and reads the file. Raises PortalAway when its server does not answer."""
-    with tempfile.TemporaryDirectory(prefix="ecluse-verify-") as folder:
-        path = Path(folder) / f"file.{file.format}"
+    with tempfile.NamedTemporaryFile(prefix="ecluse-verify-", suffix=f".{file.format}") as spool:
+        path = Path(spool.name)
         try:
-            status, final, checks = await _download(http, address, path, file)
+            status, final, checks = await _download(http, address, path, file, where)
             if checks.get("sha256"):
-                checks["ranges"] = await _ranges(http, final, path, file.bytes)
+                checks["ranges"] = await _ranges(http, final, path, file.bytes, where)
+        except Refused:
+            return FileCheck(uri, file.format, 0, ours, {"status": False, "address": False})
         except (httpx.HTTPError, httpx.InvalidURL):
             raise PortalAway(Reason(code="portal_away")) from None
         if status in (429, 503) or status >= 500:
@@ -64,12 +70,23 @@ async def fetch_file(
     return FileCheck(uri, file.format, status, ours, checks)
 
 
+async def read_back(parts: AsyncIterator[bytes], uri: str, file: FileRef) -> FileCheck:
+    """The same of a file where no stranger can fetch, by the way that it was put. Raises PortalAway."""
+    with tempfile.NamedTemporaryFile(prefix="ecluse-verify-", suffix=f".{file.format}") as spool:
+        path = Path(spool.name)
+        checks = {"status": True} | await _spool(parts, path, file)
+        if checks["sha256"]:
+            checks["parses"] = await asyncio.to_thread(parses, path, file.format, file.rows)
+    return FileCheck(uri, file.format, 0, ours=False, checks=checks)
+
+
 async def _download(
-    http: httpx.AsyncClient, address: str, path: Path, file: FileRef
+    http: httpx.AsyncClient, address: str, path: Path, file: FileRef, where: Where
 ) -> tuple[int, str, dict[str, bool]]:
     headers = {"Accept-Encoding": "identity", "Origin": ORIGIN}
     for _ in range(MOST_REDIRECTS + 1):
-        async with http.stream("GET", address, headers=headers) as answer:
+        asked = await where.request(address, headers)
+        async with http.stream("GET", **asked) as answer:
             if answer.is_redirect:
                 # A portal's own permanent address leads to the file.
                 address = urljoin(address, answer.headers.get("location", ""))
@@ -81,28 +98,37 @@ async def _download(
             checks["type"] = kind == file.media_type
             checks["cors"] = answer.headers.get("access-control-allow-origin") in ("*", ORIGIN)
             said = answer.headers.get("content-length")
-            digest, size = hashlib.sha256(), 0
-            with path.open("wb") as spool:
-                async for part in answer.aiter_bytes():
-                    digest.update(part)
-                    size += len(part)
-                    if size > file.bytes:
-                        break
-                    spool.write(part)
-            checks["length"] = size == file.bytes and said in (None, str(file.bytes))
-            checks["sha256"] = size == file.bytes and digest.hexdigest() == file.sha256
+            checks |= await _spool(answer.aiter_bytes(), path, file)
+            checks["length"] &= said in (None, str(file.bytes))
             return 200, address, checks
     return 310, address, {"status": False}
 
 
-async def _ranges(http: httpx.AsyncClient, address: str, path: Path, size: int) -> bool:
+async def _spool(parts: AsyncIterator[bytes], path: Path, file: FileRef) -> dict[str, bool]:
+    """Keeps the bytes at `path`: whether they are as many as promised, and the same."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as spool:
+        async for part in parts:
+            digest.update(part)
+            size += len(part)
+            if size > file.bytes:
+                break
+            spool.write(part)
+    whole = size == file.bytes
+    return {"length": whole, "sha256": whole and digest.hexdigest() == file.sha256}
+
+
+async def _ranges(
+    http: httpx.AsyncClient, address: str, path: Path, size: int, where: Where
+) -> bool:
     """Whether a part of the file can be had (RFC 9110, 14): map viewers and Parquet readers need it."""
     if size < 2:
         return True
     start, end = size // 2, min(size // 2 + 15, size - 1)
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end}"}
     part = b""
-    async with http.stream("GET", address, headers=headers) as answer:
+    asked = await where.request(address, headers)
+    async with http.stream("GET", **asked) as answer:
         # One that ignores the range would send the whole file, or no end of it.
         if answer.status_code != 206:
             return False

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish.portals import compare
 from services.publish.portals import tables as p
 from services.publish.portals.claims import Claim
 from services.publish.portals.compare import Difference
-from services.publish.portals.connector import Fields, Ids, Seen, Wanted
+from services.publish.portals.connector import Fields, Seen, Wanted
 from services.publish.portals.promises import public_now, pushed_to
 from services.publish.portals.proof import Proof
 from services.publish.portals.wanted import make_wanted
@@ -24,8 +22,6 @@ from shared.event_parts import utc
 from shared.events import DatasetDelivered
 from shared.messages import Reason
 from shared.portal_settings import PortalAccess
-
-Remember = Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -66,31 +62,6 @@ async def left_of(connection: AsyncConnection, dataset: str, portal: str) -> Fie
         select(c.left_there).where(c.dataset == dataset, c.portal == portal)
     )
     return found
-
-
-async def known_ids(connection: AsyncConnection, held: Claim) -> Ids:
-    """The portal's ids of what is held."""
-    return await ids_of(connection, held.dataset, held.portal)
-
-
-async def ids_of(connection: AsyncConnection, dataset: str, portal: str) -> Ids:
-    """The portal's ids of the dataset and its distributions, as far as they are known."""
-    c = p.portal_ids.c
-    rows = await connection.execute(
-        select(c.ours, c.theirs).where(c.dataset == dataset, c.portal == portal)
-    )
-    found = {row.ours: row.theirs for row in rows}
-    resources = {ours: theirs for ours, theirs in found.items() if "#" in ours}
-    return Ids(next((v for ours, v in found.items() if "#" not in ours), None), resources)
-
-
-async def remember(connection: AsyncConnection, held: Claim, ours: str, theirs: str) -> None:
-    """Writes the identity map."""
-    await connection.execute(
-        insert(p.portal_ids)
-        .values(portal=held.portal, ours=ours, dataset=held.dataset, theirs=theirs)
-        .on_conflict_do_update(index_elements=["portal", "ours"], set_={"theirs": theirs})
-    )
 
 
 async def arrived(

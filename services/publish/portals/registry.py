@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from services.publish.portals import bucket, ckan, udata
-from services.publish.portals.connector import Access, Connector, Open
+from services.publish.portals import bucket, ckan, sftp, udata
+from services.publish.portals.connector import Access, BadAccess, Connector, Open
 from shared.settings import Settings
 
 GROUP = "ecluse.portals"
 Opener = Callable[[Access], Connector]
 OURS: dict[str, Opener] = {
     "s3": bucket.open_portal,
+    "sftp": sftp.open_portal,
     "ckan": ckan.open_portal,
     "udata": udata.open_portal,
 }
 
 
-class UnknownKind(ValueError):
+class UnknownKind(BadAccess):
     """A portal of the settings is of a kind that no module speaks to."""
 
 
@@ -34,7 +35,7 @@ def opener(kind: str) -> Opener:
 
 
 def open_portals(settings: Settings, open_file: Open) -> dict[str, Connector]:
-    """Every portal of the settings by its name. Raises UnknownKind."""
+    """Every portal of the settings by its name. Raises BadAccess."""
     opened = {}
     for name, portal in settings.portals.items():
         secret = settings.portal_tokens.get(portal.token)

@@ -63,6 +63,48 @@ async def copies_of(connection: AsyncConnection, dataset: str) -> list[dict[str,
     return told
 
 
+async def portals_of(connection: AsyncConnection, portals: Portals) -> list[dict[str, Any]]:
+    """Each portal of the settings: how many datasets are in which state there, how many deliveries
+    are under way or `unknown`, and until when it is left alone."""
+    a, d, o = p.arrivals.c, t.deliveries.c, p.portal_circuits.c
+    latest = (
+        select(a.portal, a.state)
+        .ext(distinct_on(a.dataset, a.portal))
+        .order_by(a.dataset, a.portal, a.made_at.desc())
+        .subquery()
+    )
+    states = await connection.execute(
+        select(latest.c.portal, latest.c.state, func.count()).group_by(
+            latest.c.portal, latest.c.state
+        )
+    )
+    found: dict[str, dict[str, int]] = {name: {} for name in portals}
+    for portal, state, number in states:
+        found.setdefault(portal, {})[state] = number
+    under_way = await connection.execute(
+        select(d.portal, d.state, func.count())
+        .where(d.portal.in_(found), d.state.in_(OPEN))
+        .group_by(d.portal, d.state)
+    )
+    deliveries: dict[str, dict[str, int]] = {name: {} for name in found}
+    for portal, state, number in under_way:
+        deliveries[portal][state] = number
+    opened = await connection.execute(
+        select(o.portal, o.code, o.open_until).where(o.open_until > func.now())
+    )
+    circuits = {row.portal: row for row in opened}
+    return [
+        {
+            "portal": name,
+            "datasets": found[name],
+            "deliveries": deliveries[name],
+            "open_until": circuits[name].open_until.isoformat() if name in circuits else None,
+            "code": circuits[name].code if name in circuits else None,
+        }
+        for name in sorted(found)
+    ]
+
+
 async def count(connection: AsyncConnection, portals: Portals) -> None:
     """The gauges that operators watch."""
     a, c, o = p.arrivals.c, p.portal_copies.c, p.portal_circuits.c

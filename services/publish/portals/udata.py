@@ -136,9 +136,8 @@ class Udata:
                 sent |= {"deleted": None, "archived": None, "private": False}
             if await self._write("PUT", f"/api/1/datasets/{dataset}/", sent) is None:
                 raise Quarantined(Reason(code="portal_dataset_gone"))
-        await remember(wanted.uri, dataset)
-        for one, uri in zip(ours, told.resources, strict=True):
-            await remember(uri, str(one["id"]))
+        ids = {uri: str(one["id"]) for one, uri in zip(ours, told.resources, strict=True)}
+        await remember({wanted.uri: dataset, **ids})
         if before is None:
             # Shown once it is whole. All is said again: a form without tags takes them away.
             shown: Fields = {**told.dataset, "private": False}

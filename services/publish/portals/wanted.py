@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.publish.portals.connector import Wanted, WantedFile
+from services.publish.records import modified_at
 from shared.card import Card
 from shared.event_parts import FileRef
 from shared.formats import FORMATS
@@ -28,7 +29,7 @@ def make_wanted(card: Card, publication: Any, public_url: str) -> Wanted:
         release=publication.release,
         page=uri,
         card=card,
-        modified_at=publication.occurred_at,
+        modified_at=modified_at(publication),
         files=files,
     )
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
 from services.publish.portals import claims, compare, records
 from services.publish.portals.claims import Claim
-from services.publish.portals.connector import Connector, Ids, Seen
+from services.publish.portals.connector import Connector, Ids
 from services.publish.portals.failures import PortalAway, Unknown
-from services.publish.portals.proof import prove
+from services.publish.portals.identity import IdentityMap, ids_of
+from services.publish.portals.proof import few, prove
 from services.publish.portals.records import Target
 from shared import metrics
 from shared.crash_points import crash_point
@@ -32,7 +33,7 @@ PAUSED_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class PortalWorker:
-    """One portal's deliveries, one at a time. Several of these share the work."""
+    """One portal's deliveries. `run` works on one at a time, and runs several times over."""
 
     database: Database
     name: str
@@ -41,6 +42,7 @@ class PortalWorker:
     settings: Settings
     http: httpx.AsyncClient
     idle_seconds: float
+    files: asyncio.Semaphore = field(default_factory=few)
 
     async def run(self) -> None:
         """Delivers for ever."""
@@ -103,7 +105,7 @@ class PortalWorker:
             metrics.deliveries.labels(portal=self.name, outcome="failed").inc()
             async with self.database.transaction("portal-failed") as connection:
                 await records.failed(self.database, connection, held, failure.reasons)
-                await claims.answered(connection, self.name)
+                await claims.answered(connection, held)
                 await claims.later(connection, held, failure.reasons[0].code)
                 await claims.release(connection, held)
             return
@@ -129,7 +131,7 @@ class PortalWorker:
         """What became of the delivery: done, failed, or cancelled, which a pause is for a while."""
         async with self.database.transaction() as connection:
             target = await records.target(connection, held, self.settings.public_url)
-            ids = await records.known_ids(connection, held)
+            ids = await ids_of(connection, held.dataset, held.portal)
         if target is not None and target.paused:
             async with self.database.transaction() as connection:
                 await claims.later(connection, held, "paused", seconds=PAUSED_SECONDS)
@@ -145,10 +147,13 @@ class PortalWorker:
     async def _put(self, held: Claim, target: Target, ids: Ids) -> str:
         wanted = target.wanted
         told = await self.connector.describe(wanted)
+        known = IdentityMap(self.database, held, wanted.uri, ids)
         before = await self.connector.read_back(wanted.uri, ids, stranger=False)
         if before is None and ids.dataset:
             # Deleted for good: found again by our key, or made anew.
             before = await self.connector.read_back(wanted.uri, Ids(), stranger=False)
+        if before is not None:
+            await known.learn(before.ids)
         edited = compare.edits(target.left, before)
         if before is not None and self.portal.hand_edits == "keep":
             told = compare.without(told, edited, before)
@@ -156,17 +161,18 @@ class PortalWorker:
                 raise Quarantined(Reason(code="portal_hidden_by_hand"))
         if before is None or before.hidden or compare.differences(told, before):
             crash_point("before-portal-write")
-            await self.connector.upsert(told, wanted, before, self._remember(held))
+            await self.connector.upsert(told, wanted, before, known.remember)
             crash_point("after-portal-write")
-        after = await self.connector.read_back(wanted.uri, await self._ids(held), stranger=False)
+        after = await self.connector.read_back(wanted.uri, known.ids, stranger=False)
         if after is None:
             raise Quarantined(Reason(code="portal_dataset_gone"))
-        await self._note(held, after)
+        await known.learn(after.ids)
         proof = await prove(
-            self.connector, self.http, self.settings, self.name, told, wanted, after.ids
-        )
+            self.connector, self.http, self.settings, self.name, told, wanted, after.ids,
+            self.files,
+        )  # fmt: skip
         async with self.database.transaction("portal-arrived") as connection:
-            await claims.answered(connection, self.name)
+            await claims.answered(connection, held)
             await records.arrived(
                 self.database, connection, held, target, after, proof, edited, told.warnings,
                 self.portal,
@@ -180,26 +186,6 @@ class PortalWorker:
             await claims.release(connection, held)
         return outcome
 
-    def _remember(self, held: Claim) -> records.Remember:
-        async def remember(ours: str, theirs: str) -> None:
-            async with self.database.transaction("portal-id") as connection:
-                await records.remember(connection, held, ours, theirs)
-
-        return remember
-
-    async def _ids(self, held: Claim) -> Ids:
-        async with self.database.transaction() as connection:
-            return await records.known_ids(connection, held)
-
-    async def _note(self, held: Claim, after: Seen) -> None:
-        """Keeps the ids that the portal shows: one that was found by our key had none here."""
-        known = await self._ids(held)
-        pairs = {held.dataset_uri(self.settings.public_url): after.ids.dataset or ""}
-        for ours, theirs in {**pairs, **after.ids.resources}.items():
-            mine = known.dataset if ours in pairs else known.resources.get(ours)
-            if theirs and mine != theirs:
-                await self._remember(held)(ours, theirs)
-
     async def _withdraw(self, held: Claim, ids: Ids) -> str:
         """Nothing is to be there: asks the portal, and sees as a stranger that it is gone."""
         if held.act == "publish":
@@ -211,7 +197,7 @@ class PortalWorker:
         if await self.connector.read_back(uri, ids, stranger=True) is not None:
             raise Quarantined(Reason(code="portal_still_shown"))
         async with self.database.transaction("portal-gone") as connection:
-            await claims.answered(connection, self.name)
+            await claims.answered(connection, held)
             await records.gone(self.database, connection, held)
             await claims.settle(connection, held, "done")
             await claims.release(connection, held)

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from services.publish.portal.catalogue import Dataset, File, News
+from services.publish.portal.catalogue import Copy, Dataset, File, News
 from services.publish.portal.site import make_portal
 from shared.event_parts import BucketName
 from shared.failures import OursAway
@@ -86,6 +86,7 @@ class Memory:
     known: list[Dataset] = field(default_factory=list)
     held: dict[File, bytes] = field(default_factory=dict)
     told: list[News] = field(default_factory=list)
+    there: dict[str, list[Copy]] = field(default_factory=dict)
     away: bool = False
 
     async def datasets(self) -> list[Dataset]:
@@ -108,6 +109,9 @@ class Memory:
 
     async def news(self, dataset: str | None = None, most: int = 50) -> list[News]:
         return [one for one in self.told if dataset in (None, one.dataset)][:most]
+
+    async def copies(self, dataset: str) -> list[Copy]:
+        return self.there.get(dataset, [])
 
     async def alive(self) -> bool:
         return True

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from services.publish.portals.bucket import Bucket
 from services.publish.portals.compare import differences
 from services.publish.portals.connector import Access, Ids
+from services.publish.portals.folders import FolderPortal
 from services.publish.portals.wanted import make_wanted
 from shared.event_parts import FileRef
 from shared.portal_settings import PortalAccess
@@ -33,7 +34,8 @@ class Town:
         portal = PortalAccess(kind="s3", url="http://s3.example", public_url=PUBLIC)
         access = Access("depot", portal, SecretStr(""), self.open)
         transport = httpx.MockTransport(self.serve)
-        self.bucket = Bucket(access, self.objects, httpx.AsyncClient(transport=transport))
+        http = httpx.AsyncClient(transport=transport)
+        self.bucket = FolderPortal(access, Bucket(self.objects), http, PUBLIC)
         self.opened: list[str] = []
 
     async def open(self, file: FileRef) -> AsyncIterator[bytes]:
@@ -61,7 +63,7 @@ class Town:
         told = await self.bucket.describe(wanted)
         before = await self.bucket.read_back(wanted.uri, Ids(), stranger=False)
 
-        async def remember(_ours: str, _theirs: str) -> None:
+        async def remember(_pairs: dict[str, str]) -> None:
             pass
 
         await self.bucket.upsert(told, wanted, before, remember)

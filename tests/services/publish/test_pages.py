@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.publish.portal.catalogue import News
+from services.publish.portal.catalogue import Copy, News
 from services.publish.portal.texts import FREQUENCIES, TYPES, WORDS, Words
+from services.publish.portals.fetch_file import ALWAYS, OF_OURS
 from tests.services.publish.portal_town import CARD, CSV, MODIFIED, Memory, dataset, file
 
 PREVIEW = {
@@ -187,6 +188,29 @@ def test_news_are_listed() -> None:
     page = memory.client().get("/news").text
     assert "Mise à jour" in page
     assert "Texte &lt;b&gt;" in page
+
+
+def test_what_the_last_check_found_on_other_portals_is_public() -> None:
+    """By portal and file, in both languages; withdrawn with the dataset."""
+    memory = town()
+    every = [*ALWAYS, *OF_OURS, "address"]
+    memory.there["bancs"] = [
+        Copy("agglo", "arrived", [{"format": "csv", "wrong": []}], 0, MODIFIED),
+        Copy("depot", "failed", [{"format": "json", "wrong": every}], 2, MODIFIED),
+        *(Copy(state, state, [], 0, None) for state in ("pending", "late")),
+    ]
+    assert 'href="/datasets/bancs/copies"' in memory.client().get("/datasets/bancs").text
+    page = memory.client().get("/datasets/bancs/copies").text
+    assert "arrivé et vérifié" in page
+    assert "2 champ(s) différent(s)" in page
+    assert "ne se télécharge pas, taille différente, empreinte différente" in page
+    assert page.count("conforme") == 2
+    assert "another checksum" in memory.client().get("/en/datasets/bancs/copies").text
+    memory.there.clear()
+    assert "aucun autre portail" in memory.client().get("/datasets/bancs/copies").text
+    memory.known = [dataset(state="withdrawn")]
+    assert memory.client().get("/datasets/bancs/copies").status_code == 410
+    assert memory.client().get("/datasets/rien/copies").status_code == 404
 
 
 def test_every_word_exists_in_both_languages() -> None:

@@ -15,6 +15,7 @@ class Publication:
     dataset = "bancs"
     release = "r" + "0" * 31
     occurred_at = datetime(2026, 3, 1, tzinfo=UTC)
+    updated_at: datetime | None = None
     files = (
         {"role": "data", "format": "csv", "name": "bancs.csv", "media_type": "text/csv",
          "bytes": 10, "sha256": "0" * 64, "bucket": "staged", "key": "x", "rows": 1},
@@ -82,3 +83,16 @@ def test_a_resource_with_our_key_twice_is_somebody_elses() -> None:
     resource = {"url": "u", "extras": {words.FILE_KEY: "uri#csv"}}
     seen = words.seen({"id": "1", "resources": [{"id": "a", **resource}, {"id": "b", **resource}]})
     assert (seen.ids.resources, seen.others) == ({"uri#csv": "a"}, ("b",))
+
+
+def test_the_date_is_that_of_the_data() -> None:
+    """Not of the event; a source that says a day to come is not believed further than today."""
+    made = Publication()
+    came = made.occurred_at
+    assert make_wanted(card(), made, "http://ville.example").modified_at == came
+    for said, told in (
+        (datetime(2025, 1, 1, tzinfo=UTC),) * 2,
+        (datetime(2027, 1, 1, tzinfo=UTC), came),
+    ):
+        made.updated_at = said
+        assert make_wanted(card(), made, "http://ville.example").modified_at == told

@@ -1,14 +1,14 @@
-"""A dataset in a bucket: `<dataset>/dataset.json` beside its files, and `index.json` of all. Pure."""
+"""A dataset as a folder: `dataset.json` beside its files, and `index.json` of all folders. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 
 from services.publish.portals.connector import Description, Fields, Ids, Seen, Wanted
 from shared.strategy import LICENCES
 
-INDEX = "index.json"
+INDEX, DOCUMENT = "index.json", "dataset.json"
+SHOWN = ("identifier", "title", "modified", "release")
 
 
 def describe(wanted: Wanted) -> Description:
@@ -47,14 +47,23 @@ def document(told: Description) -> bytes:
     return _json({**told.dataset, "resources": resources})
 
 
-def index(documents: Iterable[tuple[str, Fields]]) -> bytes:
-    """`index.json`: each dataset's folder, identifier, title, date."""
-    shown = ("identifier", "title", "modified", "release")
-    listed = [
-        {"folder": folder, **{name: one.get(name) for name in shown}}
-        for folder, one in sorted(documents, key=lambda pair: pair[0])
-    ]
-    return _json({"datasets": listed})
+def entry(told: Fields) -> Fields:
+    """What the index shows of a dataset: identifier, title, date, release."""
+    return {name: told.get(name) for name in SHOWN}
+
+
+def index(entries: dict[str, Fields]) -> bytes:
+    """`index.json`, from each folder's entry."""
+    return _json({"datasets": [{"folder": name, **entries[name]} for name in sorted(entries)]})
+
+
+def entries(content: bytes | None) -> dict[str, Fields] | None:
+    """The entries of an `index.json` by folder; None if it is none."""
+    try:
+        listed = json.loads(content or b"")["datasets"]
+        return {str(one["folder"]): entry(one) for one in listed}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def seen(content: bytes, folder: str, public_url: str, sizes: dict[str, int] | None) -> Seen | None:
