@@ -248,8 +248,8 @@ class Rebinding:
 
 async def main(folder: Path) -> None:
     logs.configure("ingest")
-    public = pinned_host._is_public
-    pinned_host._is_public = lambda address: address == PUBLIC or public(address)
+    public = pinned_host.is_public
+    pinned_host.is_public = lambda address: address == PUBLIC or public(address)
     loop = asyncio.get_running_loop()
     rebinding = Rebinding(loop)
     loop.getaddrinfo = rebinding  # type: ignore[method-assign]
