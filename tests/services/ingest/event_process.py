@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest import mock
 
 from faststream.kafka import TestKafkaBroker
 from prometheus_client import generate_latest
@@ -24,6 +25,7 @@ from prometheus_client import generate_latest
 from services.ingest import pinned_host
 from shared import logs, metrics
 from shared.events import DatasetChanged, DatasetDecided, DatasetIngested, DeadLetter, LedgerRow
+from shared.public_address import is_public
 from tests.cards import card
 from tests.services.ingest.reading import SECRET
 from tests.services.ingest.trap_process import ROOT, Sprung
@@ -248,8 +250,7 @@ class Rebinding:
 
 async def main(folder: Path) -> None:
     logs.configure("ingest")
-    public = pinned_host.is_public
-    pinned_host.is_public = lambda address: address == PUBLIC or public(address)
+    mock.patch.object(pinned_host, "is_public", lambda at: at == PUBLIC or is_public(at)).start()
     loop = asyncio.get_running_loop()
     rebinding = Rebinding(loop)
     loop.getaddrinfo = rebinding  # type: ignore[method-assign]
