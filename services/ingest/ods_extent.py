@@ -28,7 +28,7 @@ _REPEAT = b"-repeated"
 _REPEATS = re.compile(_REPEAT)
 _OPEN = ord("<")
 _CELL_TAGS = (b"<table:table-cell", b"<table:covered-table-cell")
-_TEXT_TAG = b"<text:p"
+_TEXT_TAG, _SEVEN = b"<text:p", np.uint64((1 << 56) - 1)
 
 
 class OdsExtent:
@@ -55,19 +55,21 @@ class OdsExtent:
     def _block(self, block: bytes) -> None:
         """Whole rows. Those that repeat nothing and hold text are counted together; the others, and
         all where a sheet begins, are looked at one by one."""
-        data = np.frombuffer(block, np.uint8)
-        tags = np.flatnonzero(data == _OPEN)
+        tags = np.flatnonzero(np.frombuffer(block, np.uint8) == _OPEN)
         # Eight bytes from every place on, overlapping.
         words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
-        ends = _standing(words, tags, _END)
+        begins = words[tags]
+        ends = _standing(words, tags, begins, _END)
         rows = len(ends)
         repeats = [found.start() for found in _REPEATS.finditer(block)] if _REPEAT in block else []
         if _TABLE in block or len(repeats) > rows:
             plain = np.zeros(rows, np.bool_)
             widths = np.zeros(rows, np.int64)
         else:
-            widths = _by_row(ends, *(_standing(words, tags, tag) for tag in _CELL_TAGS))
-            plain = (widths > 0) & (_by_row(ends, _standing(words, tags, _TEXT_TAG)) > 0)
+            cells, covered = (_standing(words, tags, begins, tag) for tag in _CELL_TAGS)
+            widths = _by_row(ends, cells) + _by_row(ends, covered)
+            texts = tags[begins & _SEVEN == _word(_TEXT_TAG)]
+            plain = (widths > 0) & (_by_row(ends, texts) > 0)
             plain[np.searchsorted(ends, repeats)] = False
         odd = np.flatnonzero(~plain).tolist()
         edges = [0, *(ends + len(_END)).tolist()]
@@ -120,21 +122,25 @@ class OdsExtent:
         return width
 
 
-def _standing(words: NDArray[np.uint64], at: NDArray[np.int64], tag: bytes) -> NDArray[np.int64]:
-    """Those of `at`, where tags begin, where `tag` stands, by its last eight bytes and its first."""
-    size = min(8, len(tag))
-    low = np.uint64((1 << 8 * size) - 1)
-    for place in (len(tag) - size, 0):
-        at = at[: np.searchsorted(at, len(words) - place)]
-        wanted = np.uint64(int.from_bytes(tag[place : place + size], "little"))
-        at = at[words[at + place] & low == wanted]
-    return at
+def _word(text: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(text, "little"))
 
 
-def _by_row(ends: NDArray[np.int64], *found: NDArray[np.int64]) -> NDArray[np.int64]:
+def _standing(
+    words: NDArray[np.uint64], tags: NDArray[np.int64], begins: NDArray[np.uint64], tag: bytes
+) -> NDArray[np.int64]:
+    """Those of `tags` where `tag` stands: by its first eight bytes, then by its last."""
+    at: NDArray[np.int64] = tags[begins == _word(tag[:8])]
+    last: NDArray[np.uint64] = words[np.minimum(at + len(tag) - 8, len(words) - 1)]
+    found: NDArray[np.int64] = at[last == _word(tag[-8:])]
+    return found
+
+
+def _by_row(ends: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many of the places found lie in each row."""
-    rows = np.searchsorted(ends, np.concatenate(found), "right")
-    return np.bincount(rows, minlength=len(ends))
+    until: NDArray[np.int64] = np.searchsorted(found, ends)
+    until[1:] -= until[:-1].copy()
+    return until
 
 
 def _repeats(tag: bytes) -> int:

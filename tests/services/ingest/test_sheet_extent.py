@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.check_xml import XmlCheck
@@ -65,6 +65,7 @@ def fits(content: bytes, sizes: list[int], limits: ReadLimits) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(st.lists(rows, min_size=1, max_size=12), st.lists(st.integers(1, 900), min_size=1))
 def test_ods_extent(sheet: list[str], sizes: list[int]) -> None:
     """A sheet of exactly so many rows and columns passes; one row or column less, and it does not."""
@@ -100,6 +101,7 @@ NEAR = {
 
 
 @pytest.mark.parametrize("what", [*FAR, *NEAR])
+@settings(max_examples=30, deadline=None)
 @given(sizes=st.lists(st.integers(1, 90), min_size=1, max_size=5))
 def test_xlsx_extent(what: str, sizes: list[int]) -> None:
     """A cell's or row's reference past the limit is found wherever a block ends; a text is none."""
