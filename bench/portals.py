@@ -83,7 +83,7 @@ def _settings(folder: Path, url: str, address: str) -> Settings:
 async def _measure(settings: Settings, number: int) -> dict[str, Any]:
     logs.configure("publish")
     portal = settings.portals[PORTAL]
-    database = Database(open_engine(settings, pool=2 * AT_ONCE), t.BOXES, settings, "publish")
+    database = Database(open_engine(settings), t.BOXES, settings, "publish")
     connectors = open_portals(settings, open_store(settings, "publish").checked)
     http = verify_files.stranger()
     await _answers(http, settings.public_url)
@@ -94,14 +94,13 @@ async def _measure(settings: Settings, number: int) -> dict[str, Any]:
     async with database.transaction() as connection:
         await back_fill(connection, settings.portals, PORTAL, None)
     started, cpu = time.monotonic(), time.process_time()
-    tasks = [asyncio.create_task(worker.run()) for _ in range(2 * AT_ONCE)]
+    task = asyncio.create_task(worker.run())
     while await _left(database):
         memory.append(me.memory_info().rss)
         await asyncio.sleep(1)
     seconds, cpu = time.monotonic() - started, time.process_time() - cpu
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     stats = (await http.get(f"{settings.public_url}/stats")).json()
     await connectors[PORTAL].close()
     await http.aclose()

@@ -147,8 +147,7 @@ def make_service(settings: Settings) -> Service:
             lambda: database.relay(flow),
             lambda: run_clock(database, settings.clock_seconds, settings.portals),
             *([worker.run] * DELIVERY_WORKERS),
-            # Twice as many as calls are allowed: while one speaks, another reads what it got.
-            *(one.run for one in workers for _ in range(one.portal.at_once * 2)),
+            *(one.run for one in workers),
         ),
         checks={"database": database.alive, "schema": migrated, "store": store_alive},
         routes=api.routes(),

@@ -154,7 +154,7 @@ async def test_a_dataset_over_its_life(place: Place) -> None:
 
 async def test_a_portal_that_fails(place: Place) -> None:
     """Away for the whole publication, busy, cut off after it did what it was told, answering pages of
-    errors, refusing the token: nothing is lost, nothing is made twice, the change has its end at once.
+    errors: nothing is lost, nothing is made twice, the change has its end at once.
     """
     town, proxy = place.town, place.proxy
     with_portal(town, place.portal(), place.udata.key)

@@ -29,11 +29,14 @@ from shared.portal_settings import PortalAccess
 from shared.settings import Settings
 
 PAUSED_SECONDS = 30.0
+# Deliveries under way for each call that is allowed: most of their time they read the database and
+# fetch files, and the portal should not wait for that.
+DELIVERIES_A_CALL = 4
 
 
 @dataclass(frozen=True)
 class PortalWorker:
-    """One portal's deliveries. `run` works on one at a time, and runs several times over."""
+    """One portal's deliveries: several at a time, one a dataset."""
 
     database: Database
     name: str
@@ -45,21 +48,38 @@ class PortalWorker:
     files: asyncio.Semaphore = field(default_factory=few)
 
     async def run(self) -> None:
-        """Delivers for ever."""
-        while True:
-            decided = self.database.next_event
-            try:
-                if not await self.step():
-                    await wait_for(decided, self.idle_seconds)
-            except OursAway as failure:
-                logger().warning("waiting", reason=failure.reasons[0].code)
-                await asyncio.sleep(1)
+        """Delivers for ever: one takes what is due, several work on it."""
+        free = asyncio.Semaphore(self.portal.at_once * DELIVERIES_A_CALL)
+        async with asyncio.TaskGroup() as working:
+            while True:
+                await free.acquire()
+                decided = self.database.next_event
+                try:
+                    held = await claims.claim(self.database, self.name, self.settings.lease_seconds)
+                except OursAway as failure:
+                    free.release()
+                    await self._waits(failure)
+                    continue
+                if held is not None:
+                    working.create_task(self._one(held, free))
+                    continue
+                free.release()
+                await wait_for(decided, self.idle_seconds)
 
-    async def step(self) -> bool:
-        """Works on what is due next; False if nothing is."""
-        held = await claims.claim(self.database, self.name, self.settings.lease_seconds)
-        if held is None:
-            return False
+    async def _one(self, held: Claim, free: asyncio.Semaphore) -> None:
+        try:
+            await self._leased(held)
+        except OursAway as failure:
+            await self._waits(failure)
+        finally:
+            free.release()
+
+    async def _waits(self, failure: OursAway) -> None:
+        logger().warning("waiting", reason=failure.reasons[0].code)
+        await asyncio.sleep(1)
+
+    async def _leased(self, held: Claim) -> None:
+        """Works on a delivery for as long as its lease is ours."""
         crash_point("after-portal-claim")
         work = asyncio.ensure_future(self._deliver(held))
         beat = asyncio.ensure_future(self._keep(held))
@@ -76,7 +96,6 @@ class PortalWorker:
             for task in (work, beat):
                 task.cancel()
             await asyncio.gather(work, beat, return_exceptions=True)
-        return True
 
     async def _keep(self, held: Claim) -> None:
         """Holds the lease while the work goes on; returns when it is lost."""

@@ -37,6 +37,8 @@ class Place:
         told = {
             "kind": "ckan",
             "url": self.proxy.url,
+            # The portal gives its files' addresses by its own name, not by the proxy's.
+            "public_url": self.ckan.url,
             "organization": self.organization,
             "prefix": f"{self.organization}-",
         }
