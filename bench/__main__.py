@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bench import chambers, convert, declared, ingest, machine, pipeline, portals, report
+from bench import anonymize, chambers, convert, declared, ingest, machine, pipeline, portals, report
 from deploy.local.child import LocalStackError
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "portals": portals.measure,
     "convert": convert.measure,
     "ingest": ingest.measure,
+    "anonymize": anonymize.measure,
 }
 
 

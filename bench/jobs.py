@@ -146,10 +146,10 @@ def report(work: Job) -> None:
     work()
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": _peak()}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": peak()}))
 
 
-def _peak() -> int:
+def peak() -> int:
     """Peak resident bytes. Not rusage's: a child's begins with the peak of the parent it left."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench import convert_report
+from bench import anonymize_report, convert_report
 from bench.chambers import Used, fastest, ratios
 
 HEAD = """# Benchmarks
@@ -48,6 +48,7 @@ TITLES = {
     "portals": "Back-fill of another portal",
     "convert": convert_report.TITLE,
     "ingest": "ingest beside what else reads such files",
+    "anonymize": anonymize_report.TITLE,
 }
 PEER_OF = {
     "ingest": "csv to parquet",
@@ -77,6 +78,7 @@ def page(parts: Mapping[str, Mapping[str, Any]]) -> str:
         "portals": portals,
         "convert": convert,
         "ingest": ingest,
+        "anonymize": anonymize,
     }
     written = [HEAD]
     for name, write in told.items():
@@ -254,3 +256,15 @@ def ingest(found: Mapping[str, Any]) -> str:
     taken = table(("job", "wall s", "CPU s", "peak MiB"), rows)
     ratio = table(("ingest on", "held against", "wall", "CPU", "memory"), against)
     return f"{INGEST}\n{taken}\n{ratio}"
+
+
+def anonymize(found: Mapping[str, Any]) -> str:
+    """anonymize: what it took, then Adult, if it is there."""
+    told = [table(("job", "wall s", "CPU s", "peak MiB"), anonymize_report.work(found))]
+    told.append(anonymize_report.rates(found))
+    if "engine" in found:
+        head = ("Adult", "wall s", "CPU s", "ARX s", "loss", "ARX loss", "rows suppressed")
+        told.append(table(head, anonymize_report.engine(found)))
+        head = ("written table", "k", "l", "t", "pycanon", "proof: wall, CPU s", "pycanon, wall s")
+        told.append(table(head, anonymize_report.agreed(found)))
+    return f"{anonymize_report.ABOUT}\n" + "\n".join(told)

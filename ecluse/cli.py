@@ -76,6 +76,8 @@ def declare(
         if not as_json:
             said = "declared" if result["changed"] else "unchanged"
             out.print(f"{card.dataset}: {said}, revision {result['revision']}", highlight=False)
+            for reason in result.get("reasons", ()):
+                out.print(reason[settings().language], highlight=False)
     if as_json:
         show({"declared": done}, True, "")
 

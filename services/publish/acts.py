@@ -31,6 +31,8 @@ from services.publish.records import (
     rerun,
     write_audit,
 )
+from services.publish.views import texts
+from services.publish.weaker_releases import TIGHTENED, withdraw_weaker
 from services.publish.withdrawals import PERSONAL_DATA, open_breach, predecessor, take_down
 from shared.card import Card
 from shared.card_parts import Signature
@@ -58,17 +60,30 @@ class Acts:
     portals: Portals = field(default_factory=dict)
 
     async def declare(self, who: Identity, card: Card) -> dict[str, Any]:
-        """Puts a card in force. Changes of shaping fields run the latest change again."""
+        """Puts a card in force. Changes of shaping fields run the latest change again.
+
+        A stricter policy withdraws what weaker ones let out, signed or not: `withdrawn`, their ids.
+        """
         _allow(who, "declare", card.domain)
         if missing := card.missing_metadata():
             raise Refused(422, *(Reason(code="metadata_missing", column=name) for name in missing))
         async with self.database.transaction("declare") as connection:
-            await lock_dataset(connection, card.dataset)
+            public = await lock_dataset(connection, card.dataset)
             before = await card_row(connection, card.dataset)
+            gone = []
             if before is not None:
                 _allow(who, "declare", before.domain)
-                card = _keep_signature(card, read_card(before))
-            return await self._put(connection, who, "declare", card, before)
+                cards = read_card(before), _keep_signature(card, read_card(before))
+                card = cards[1]
+                gone = await withdraw_weaker(
+                    self.database, connection, self.portals, public, cards, who.name
+                )
+            done = await self._put(connection, who, "declare", card, before)
+        return done | (
+            {"withdrawn": gone, "reasons": texts([TIGHTENED.model_dump(exclude_none=True)])}
+            if gone
+            else {}
+        )
 
     async def sign(self, who: Identity, dataset: str, signature: Signature) -> dict[str, Any]:
         """Puts a policy in force by a trusted person's signature."""

@@ -137,6 +137,7 @@ async def _decide(
         same_protection=before is not None and before.policy == row.policy,
         row_change=row_change(before.rows if before else None, row.rows),
         withdrawn=gone is not None,
+        tightened=before is None and await _tightened(connection, row.dataset),
     )
     verdict = weigh(card, evidence)
     await connection.execute(
@@ -149,6 +150,20 @@ async def _decide(
         return
     reasons = tuple(_waits(name, evidence) for name in verdict.because)
     await write_ledger(database, connection, row, "waiting", reasons=reasons, rows=row.rows)
+
+
+async def _tightened(connection: AsyncConnection, dataset: str) -> bool:
+    """Whether a stricter policy ever withdrew the dataset (`weaker_releases.py`).
+
+    No person decides a withdrawal by an automatic decision.
+    """
+    d = t.decisions.c
+    found = await connection.scalar(
+        select(d.id)
+        .where(d.dataset == dataset, d.verdict == "withdrawn", d.automatic.is_(True))
+        .limit(1)
+    )
+    return found is not None
 
 
 def _waits(because: str, evidence: Evidence) -> Reason:

@@ -18,6 +18,8 @@ class Evidence(NamedTuple):
     same_protection: bool
     row_change: float | None
     withdrawn: bool
+    # Nothing is public since a stricter policy withdrew what a weaker one had let out.
+    tightened: bool = False
 
 
 class Verdict(NamedTuple):
@@ -32,6 +34,9 @@ def weigh(card: Card, evidence: Evidence) -> Verdict:
     if evidence.withdrawn:
         # Withdrawn by a person: only a person puts it back.
         return Verdict(automatic=False, because=("withdrawn_before",))
+    if evidence.tightened:
+        # However first releases go out: this dataset's data were public, and showed too much.
+        return Verdict(automatic=False, because=("policy_tightened",))
     if evidence.first:
         if card.approval.first == "automatic":
             return Verdict(automatic=True, because=())

@@ -155,3 +155,33 @@ def test_ingest_beside_others() -> None:
     assert "| 256 MB: ecluse | 2.00 | 3.00 | 1 |" in page
     assert "| 256 MB | polars | 2.00× | 3.00× | 1.00× |" in page
     assert "| ods | calamine | 0.50× | 0.33× | 1.00× |" in page
+
+
+def test_anonymize_beside_others() -> None:
+    """What it took, its loss beside ARX's, and whether pycanon counts the same; without Adult, less."""
+    own = {"used": JOB, "found": {"k": 5, "l": 2, "t": 0.25}}
+    told = {name: {"value": value, "seconds": 1.5} for name, value in own["found"].items()}
+    other = told | {"t": {"value": 0.5, "seconds": 1.5}}
+    found = {
+        "scan": {"used": JOB},
+        "mondrian": {"used": PEER},
+        "strings": {"personal": 200, "caught": 199, "harmless": 50, "flagged": 1},
+        "file": {"bytes": 256e6, "used": {"ecluse": JOB, "duckdb": PEER}},
+    }
+    page = report.page({"anonymize": {"facts": FACTS, "found": found}})
+    assert "| 256 MB: anonymize | 2.00 | 3.00 | 1 |" in page
+    assert "199 of 200" in page
+    assert "1 of 50" in page
+    assert "Adult |" not in page
+    found |= {
+        "engine": {"5: local recoding": {"used": JOB, "found": {"loss": 0.012, "suppressed": 3}}},
+        "agreed": {
+            "mondrian": {"own": own, "pycanon": told},
+            "optimum, 0 %": {"own": own, "pycanon": other},
+        },
+        "written": {"used": JOB},
+    }
+    page = report.page({"anonymize": {"facts": FACTS, "found": found}})
+    assert "| 5: local recoding | 2.00 | 3.00 | 0.15 | 0.0120 | 0.0142 | 3 |" in page
+    assert "| mondrian | 5 | 2 | 0.2500 | the same | 2.00, 3.00 | 4.50 |" in page
+    assert "| optimum, 0 % | 5 | 2 | 0.2500 | 5.0000, 2.0000, 0.5000 |" in page

@@ -224,17 +224,56 @@ async def test_a_card_changed_under_way(town: Town) -> None:
     assert [state for _, state in revisions].count("published") == 1
 
 
-async def test_a_new_policy_makes_the_latest_data_anew(open_town: Town) -> None:
-    """A policy signed for a public dataset runs its latest change again; a person looks first."""
+async def test_a_stricter_policy(open_town: Town) -> None:
+    """What a weaker one let out is gone at once, earlier releases too, and says why in both languages.
+    The latest data are made anew and wait for a person, even where first releases go out by themselves;
+    once approved they are followed by updates as ever.
+    """
     town = open_town
-    await town.send(A)
-    await town.quiet()
+    for text in (A, B):
+        await town.send(text)
+        await town.quiet()
+    weak = [release for (release,) in town.rows("select release from publish.publications")]
+    told = await town.act("/datasets", narrower().body())
+    assert set(told["withdrawn"]) == set(weak)
+    [reason] = told["reasons"]
+    assert reason["code"] == "policy_tightened"
+    assert reason["fr"] != reason["en"]
+    versions = [f"/datasets/bancs/releases/{release}/bancs.csv" for release in weak]
+    for address in ("/datasets/bancs/bancs.csv", *versions):
+        assert (await town.public(address)).status_code in (404, 410)
+    assert "/datasets/bancs" not in (await town.public("/catalog.ttl")).text
+    # Signed: before, there is nothing that could be made anew.
     await town.declare(narrower())
-    assert await town.csv() == PUBLIC_A
+    assert not await objects(town, "public")
     [waiting] = await town.waiting()
+    assert waiting not in weak
+    [(evidence,)] = town.rows("select evidence from publish.publications where state = 'waiting'")
+    assert evidence["because"] == ["policy_tightened"]
+    audit = (await town.call("GET", "/audit")).json()["audit"]
+    kept = {one["subject"] for one in audit if one["detail"] == "policy_tightened"}
+    assert kept == set(weak)
     await town.act(f"/releases/{waiting}/decision", {"verdict": "approved"})
     await town.quiet()
     assert await town.csv() == "id\r\nB1\r\nB2\r\n"
+    await town.send(A.replace("B2", "B3"))
+    await town.quiet()
+    assert await town.csv() == "id\r\nB1\r\nB3\r\n"
+
+
+async def test_a_policy_that_shows_more(open_town: Town) -> None:
+    """Nothing that is public goes; the latest data are made anew, and a person looks first."""
+    town = open_town
+    await town.declare(narrower())
+    await town.send(A)
+    await town.quiet()
+    assert "withdrawn" not in await town.act("/datasets", card().body())
+    await town.declare(card())
+    assert await town.csv() == "id\r\nB1\r\nB2\r\n"
+    [waiting] = await town.waiting()
+    await town.act(f"/releases/{waiting}/decision", {"verdict": "approved"})
+    await town.quiet()
+    assert await town.csv() == PUBLIC_A
 
 
 async def test_withdrawal(open_town: Town) -> None:

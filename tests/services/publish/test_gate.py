@@ -37,6 +37,7 @@ def test_what_changes_nothing_goes_out() -> None:
         (SAME._replace(row_change=0.51), "row_change_within_bounds"),
         (SAME._replace(row_change=None), "row_change_within_bounds"),
         (SAME._replace(withdrawn=True), "withdrawn_before"),
+        (SAME._replace(first=True, tightened=True), "policy_tightened"),
     ],
 )
 def test_what_changes_something_waits(evidence: Evidence, because: str) -> None:
