@@ -13,6 +13,7 @@ import httpx
 
 from services.ingest.accounts import Account
 from services.ingest.download import Download, Fetched, Validators, away, refused
+from services.ingest.gzip_members import NotGzip, unzipped
 from services.ingest.pinned_host import resolve
 from services.ingest.source_address import address_parts
 from shared.failures import Quarantined
@@ -67,7 +68,7 @@ class HttpSource:
                     return await self._take(answer)
             except httpx.TimeoutException:
                 raise away("time-out") from None
-            except httpx.DecodingError:
+            except (httpx.DecodingError, NotGzip):
                 raise Quarantined(Reason(code="source_unreadable", detail="encoding")) from None
             except httpx.InvalidURL:
                 raise refused("form") from None
@@ -116,6 +117,8 @@ class HttpSource:
 
 def _bytes(answer: httpx.Response) -> AsyncIterator[bytes]:
     # As they come: what waits in a buffer is lost when the connection breaks.
+    if answer.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
+        return unzipped(answer.aiter_raw())
     return answer.aiter_bytes()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -251,6 +252,29 @@ async def test_bytes_that_unpack(host: tuple[Host, str], tmp_path: Path) -> None
     assert (await fetch(f"{at}/x", tmp_path)).bytes == 100_000
     found = await failure(f"{at}/x", tmp_path, source_max_bytes=99_999)
     assert found[:2] == (Quarantined, "source_too_large")
+
+
+@pytest.mark.parametrize("parts", [(b"id\n1\n", b"2\n"), (b"x" * 5_000_000, b"", b"y"), (b"",)])
+async def test_a_body_of_several_members(
+    host: tuple[Host, str], tmp_path: Path, parts: tuple[bytes, ...]
+) -> None:
+    """Logs and exports put together from gzip files come whole, not their first part alone."""
+    made, at = host
+    packed = b"".join(map(gzip.compress, parts))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    made.answer = head % len(packed) + packed
+    found = await fetch(f"{at}/x", tmp_path)
+    whole = b"".join(parts)
+    assert (found.bytes, found.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+
+
+async def test_a_body_cut_within_its_encoding(host: tuple[Host, str], tmp_path: Path) -> None:
+    """Half a gzip member is not taken for the whole file, though as many bytes came as announced."""
+    made, at = host
+    packed = gzip.compress(bytes(range(256)) * 100)[:-9]
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    made.answer = head % len(packed) + packed
+    assert await failure(f"{at}/x", tmp_path) == (Quarantined, "source_unreadable", "encoding")
 
 
 async def test_bytes_that_do_not_unpack(host: tuple[Host, str], tmp_path: Path) -> None:
