@@ -36,6 +36,8 @@ from tests.connected.stores import Buckets, s3_settings
 
 # Only a town that hangs waits so long: a machine may do much else.
 PATIENCE = 240.0
+# To look is work as well, which the services wait for: connections to server and broker.
+LOOK_SECONDS, LOOK_AT_ALL_SECONDS = 0.02, 0.1
 
 
 class Town:
@@ -270,7 +272,9 @@ class Town:
     async def quiet(self) -> None:
         """Waits until every message is committed and nothing is left to send or deliver."""
         try:
-            await eventually(self.settled, "the town does not come to rest", self.patience)
+            await eventually(
+                self.settled, "the town does not come to rest", self.patience, LOOK_AT_ALL_SECONDS
+            )
         except AssertionError as error:
             raise AssertionError(f"{error}: {await self._left()}") from None
 
@@ -328,13 +332,16 @@ class Town:
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[bool]], otherwise: str, seconds: float = PATIENCE
+    condition: Callable[[], Awaitable[bool]],
+    otherwise: str,
+    seconds: float = PATIENCE,
+    every: float = LOOK_SECONDS,
 ) -> None:
-    """Waits until a condition holds."""
+    """Waits until a condition holds, looking `every` so many seconds."""
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, otherwise
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every)
 
 
 def topics_of(town: Town, *, without: Iterable[str] = ()) -> list[str]:
