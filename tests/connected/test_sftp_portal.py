@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import asyncssh
@@ -49,6 +51,8 @@ class Place:
         self.files, self.port = files, 0
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         self.breaks = 0
+        # By connection: how often somebody else held the lock.
+        self.taken: Counter[int] = Counter()
         self.opened: list[str] = []
         self.portals: list[Connector] = []
 
@@ -56,6 +60,14 @@ class Place:
         place = self
 
         class Files(asyncssh.SFTPServer):
+            def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+                try:
+                    super().mkdir(path, attrs)
+                except FileExistsError:
+                    if path.endswith(sftp.LOCK.encode()):
+                        place.taken[id(self.channel.get_connection())] += 1
+                    raise
+
             def write(self, file_obj: object, offset: int, data: bytes) -> Any:
                 if place.breaks:
                     place.breaks -= 1
@@ -185,17 +197,24 @@ async def test_a_write_that_breaks_off_leaves_what_was_there(place: Place) -> No
     assert (await put(portal, wanted("csv", "txt"))).reasons == ()
 
 
-async def test_two_publishers_at_once_lose_nothing_of_the_index(place: Place) -> None:
-    """Whoever changes the index holds it; a lock that a dead one left is no end of it."""
-    (place.files / "ouvert" / sftp.LOCK).mkdir(parents=True)
-    two = [place.portal(), place.portal()]
+async def test_two_publishers_at_once_lose_nothing_of_the_index(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes the index holds it; a lock that a dead one left is no end of it. How old it is
+    our own clock says, not the server's."""
+    lock = place.files / "ouvert" / sftp.LOCK
+    lock.mkdir(parents=True)
+    os.utime(lock, (0, 0))
+    two = [place.portal(timeout_seconds=600), place.portal(timeout_seconds=600)]
     names = [f"jeu-{number}" for number in range(6)]
     work = [put(two[n % 2], wanted("csv", dataset=one)) for n, one in enumerate(names)]
     putting = asyncio.gather(*work)
-    while len(place.names()) < 2 * len(names):
+    # Both have seen the lock and gone on to look again.
+    while len(place.names()) < 2 * len(names) or sum(n > 1 for n in place.taken.values()) < 2:
         await asyncio.sleep(0.01)
     assert not (place.files / "ouvert" / "index.json").exists()
-    os.utime(place.files / "ouvert" / sftp.LOCK, (0, 0))
+    later = sftp.LOCK_SECONDS + 1
+    monkeypatch.setattr(sftp, "monotonic", lambda: monotonic() + later)
     await putting
     assert place.listed() == names
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import stat
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -47,6 +47,8 @@ class SftpFolder:
         self._few = asyncio.Semaphore(portal.at_once)
         self._opening, self._users = asyncio.Lock(), 0
         self._changing = asyncio.Lock()
+        # The lock of somebody else as it was last seen: when it was made, and since when we see it.
+        self._other: tuple[int, float] | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
 
     @asynccontextmanager
@@ -167,9 +169,9 @@ class SftpFolder:
 
     async def _lock(self) -> None:
         """Makes a folder that only one can make. Raises PortalAway when it is held for long."""
-        ends = time.monotonic() + self._seconds
+        ends = monotonic() + self._seconds
         while not await self._taken():
-            if time.monotonic() > ends:
+            if monotonic() > ends:
                 raise PortalAway(Reason(code="portal_busy", detail="index"))
             await asyncio.sleep(LOCK_LOOKS_SECONDS)
 
@@ -181,13 +183,20 @@ class SftpFolder:
             try:
                 await client.mkdir(lock)
             except _TAKEN:
-                with suppress(*_MISSING):
-                    made = (await client.stat(lock)).mtime or 0
-                    # By the server's clock and ours: an hour apart, it only takes an hour longer.
-                    if time.time() - made > LOCK_SECONDS:
+                with suppress(*_MISSING, *_TAKEN):
+                    if self._is_dead((await client.stat(lock)).mtime or 0):
                         await client.rmdir(lock)
+                        await client.mkdir(lock)
+                        return True
                 return False
             return True
+
+    def _is_dead(self, made: int) -> bool:
+        """Whether the same lock has been seen for long: by our clock alone, the server's may differ."""
+        now = monotonic()
+        if self._other is None or self._other[0] != made:
+            self._other = made, now
+        return now - self._other[1] > LOCK_SECONDS
 
     async def delete(self, key: str) -> None:
         async with self._client() as client:
