@@ -35,7 +35,7 @@ from services.anonymize.k_anonymity.local_recoding import local_recoding
 from services.anonymize.k_anonymity.mondrian import mondrian
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.k_anonymity.recoding import Recoding, published
-from services.anonymize.scan_table import ColumnScan
+from services.anonymize.scan_table import scan_column, scan_table
 
 SEED = 20260301
 ADULT = ("sex", "age", "race", "marital-status", "education", "native-country", "workclass",
@@ -94,17 +94,7 @@ def scan(rows: str) -> Work:
     """Every cell of a made table of nineteen columns; one cell of it holds an address."""
     table = _nineteen(int(rows))
 
-    def work() -> dict[str, Any]:
-        found = []
-        for name in table.column_names:
-            look, row = ColumnScan(name), 0
-            for chunk in table.column(name).chunks:
-                look.see(chunk, row)
-                row += len(chunk)
-            found += look.findings()
-        return {"findings": len(found)}
-
-    return work
+    return lambda: {"findings": len(scan_table(table))}
 
 
 def strings(file: str) -> Work:
@@ -112,9 +102,7 @@ def strings(file: str) -> Work:
     told = tomllib.loads(Path(file).read_text(encoding="utf-8"))
 
     def seen(text: str) -> set[str]:
-        look = ColumnScan("texte")
-        look.see(pa.array([text]), 0)
-        return {one.detector for one in look.findings()}
+        return {one.detector for one in scan_column("texte", pa.chunked_array([[text]]))}
 
     def work() -> dict[str, Any]:
         personal = [(kind, text) for kind, texts in told["personal"].items() for text in texts]

@@ -30,10 +30,10 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
-from services.anonymize.scan_table import ColumnScan, Finding, is_text
+from services.anonymize.scan_table import ColumnScan, Finding, is_text, scan_table
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
-from services.anonymize.verify_counts import findings_of, verify_counts
+from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
 from shared.card import Card
@@ -292,7 +292,7 @@ def _aggregated(
     table, left_out = aggregate_rows(whole, owners, way)
     _write(table, out)
     read = verify_aggregate(out, table.schema, table.num_rows, way)
-    accepted = judge([one for one in findings_of(read) if not one.chance], plan.card)
+    accepted = judge([one for one in scan_table(read) if not one.chance], plan.card)
     told = HiddenCells(way.count, way.min, table.num_rows + left_out, left_out, 0)
     return _result(plan, out, table.num_rows, [], accepted, hidden=[told])
 

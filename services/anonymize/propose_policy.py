@@ -18,7 +18,7 @@ from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.k_anonymity.recoding import NotReachable
 from services.anonymize.quasi_identifiers import leaves_of
-from services.anonymize.scan_table import ColumnScan, is_text
+from services.anonymize.scan_table import is_text, scan_column
 from shared.card_protection import HierarchyRule
 from shared.failures import Quarantined
 
@@ -73,11 +73,7 @@ def propose_policy(table: Path) -> Proposal:
 
 
 def _column(name: str, column: pa.ChunkedArray) -> ProposedColumn:
-    scan, row = ColumnScan(name), 0
-    for chunk in column.chunks:
-        scan.see(chunk, row)
-        row += len(chunk)
-    found = tuple(one.detector for one in scan.findings() if not one.chance)
+    found = tuple(one.detector for one in scan_column(name, column) if not one.chance)
     if found and set(found) != {"header"}:
         return ProposedColumn(name, "finding", "{drop: personal_data}", found)
     if found:

@@ -172,6 +172,20 @@ class _EachHit(Hits):
         self.rows += rows.to_pylist()
 
 
+def scan_column(name: str, column: pa.ChunkedArray) -> list[Finding]:
+    """What a whole column's cells and its name show."""
+    scan, row = ColumnScan(name), 0
+    for chunk in column.chunks:
+        scan.see(chunk, row)
+        row += len(chunk)
+    return scan.findings()
+
+
+def scan_table(table: pa.Table) -> list[Finding]:
+    """The same of every column."""
+    return [found for name in table.column_names for found in scan_column(name, table.column(name))]
+
+
 def cells_found(name: str, column: pa.StringArray) -> pa.BooleanArray:
     """Which cells of a text column any detector finds something in, whatever the others hold.
 

@@ -15,7 +15,7 @@ from services.anonymize.protect_counts import (
     dimension_names,
     status_of,
 )
-from services.anonymize.scan_table import ColumnScan, Finding
+from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.secret_cells import Line
 from services.anonymize.verify_table import failed, verify_structure
 from shared.card import Card
@@ -45,7 +45,7 @@ def verify_counts(written: Path, schema: pa.Schema, rows: int, card: Card) -> li
         absent = {row for row, said in enumerate(status) if said == ABSENT}
         lines = complete_lines(dimensions, card.privacy.margins, absent)
         _verify_lines(values, lines, measure, sensitive)
-    return findings_of(table)
+    return scan_table(table)
 
 
 def _verify_cells(table: pa.Table, name: str, measure: Measure) -> None:
@@ -91,13 +91,3 @@ def _verify_lines(
 
 def _statuses(card: Card) -> set[str]:
     return {status_of(name) for name in card.privacy.measures}
-
-
-def findings_of(table: pa.Table) -> list[Finding]:
-    """What a new scan of a written table finds."""
-    found = []
-    for name in table.column_names:
-        scan = ColumnScan(name)
-        scan.see(table.column(name).combine_chunks(), 0)
-        found += scan.findings()
-    return found

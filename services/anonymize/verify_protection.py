@@ -17,7 +17,7 @@ from services.anonymize.class_sizes import (
     least_entropy,
 )
 from services.anonymize.k_anonymity.protection import Protection
-from services.anonymize.scan_table import ColumnScan, Finding
+from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.verify_table import failed, verify_rules, verify_structure
 from shared.card_parts import ColumnRule
 
@@ -61,7 +61,7 @@ def verify_protection(
             raise failed("l")
         if asked.t < 1 and greatest_distance(table, quasi_identifiers, name) > asked.t + _ROUNDING:
             raise failed("t")
-    return classes, _findings(table)
+    return classes, scan_table(table)
 
 
 def _equal_but_for_nan(table: pa.Table, order: pa.Array) -> bool:
@@ -73,14 +73,3 @@ def _equal_but_for_nan(table: pa.Table, order: pa.Array) -> bool:
         if not ours.equals(theirs):
             return False
     return True
-
-
-def _findings(table: pa.Table) -> list[Finding]:
-    found = []
-    for name in table.column_names:
-        scan, row = ColumnScan(name), 0
-        for chunk in table.column(name).chunks:
-            scan.see(chunk, row)
-            row += len(chunk)
-        found += scan.findings()
-    return found
