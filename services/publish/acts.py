@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import captures
 from services.publish import tables as t
-from services.publish.consider import approve, write_decision
+from services.publish.decisions import approve, write_decision
 from services.publish.portals.promises import (
     Portals,
     back_fill,
@@ -29,6 +29,7 @@ from services.publish.records import (
     lock_dataset,
     read_card,
     rerun,
+    set_state,
     write_audit,
 )
 from services.publish.views import texts
@@ -180,11 +181,7 @@ class Acts:
     async def _refuse(
         self, connection: AsyncConnection, who: Identity, row: Row[Any], reason: str | None
     ) -> None:
-        await connection.execute(
-            update(t.publications)
-            .where(t.publications.c.publication == row.publication)
-            .values(state="refused")
-        )
+        await set_state(connection, row.publication, "refused")
         await write_decision(
             self.database, connection, row, "refused", by=who.name, automatic=False, reason=reason
         )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func, select, tuple_, update
+from sqlalchemy import Row, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
+from services.publish.decisions import approve, tightened
 from services.publish.gate import Evidence, row_change, weigh
 from services.publish.records import (
     card_row,
@@ -22,11 +23,12 @@ from services.publish.records import (
     put_back,
     read_card,
     rerun,
+    set_state,
     write_ledger,
 )
 from shared.card import Card
 from shared.database import Database
-from shared.events import DatasetConfirmed, DatasetConverted, DatasetDecided, Passage
+from shared.events import DatasetConfirmed, DatasetConverted, Passage
 from shared.ids import publication_id
 from shared.messages import Reason
 
@@ -107,12 +109,12 @@ async def _consider(
         return
     in_force = await card_row(connection, event.dataset)
     if _place(event) < await _highest(connection, public, row.publication):
-        await _state(connection, row.publication, "superseded")
+        await set_state(connection, row.publication, "superseded")
         await end_change(database, connection, row, "superseded", _superseded())
         return
     if in_force is None or in_force.shaping != row.shaping:
         # The card changed under way: the same change runs again under the one in force.
-        await _state(connection, row.publication, "stale")
+        await set_state(connection, row.publication, "stale")
         await write_ledger(
             database, connection, row, "waiting", reasons=(Reason(code="card_changed"),)
         )
@@ -137,7 +139,7 @@ async def _decide(
         same_protection=before is not None and before.policy == row.policy,
         row_change=row_change(before.rows if before else None, row.rows),
         withdrawn=gone is not None,
-        tightened=before is None and await _tightened(connection, row.dataset),
+        tightened=before is None and await tightened(connection, row.dataset),
     )
     verdict = weigh(card, evidence)
     await connection.execute(
@@ -152,91 +154,10 @@ async def _decide(
     await write_ledger(database, connection, row, "waiting", reasons=reasons, rows=row.rows)
 
 
-async def _tightened(connection: AsyncConnection, dataset: str) -> bool:
-    """Whether a stricter policy ever withdrew the dataset (`weaker_releases.py`).
-
-    No person decides a withdrawal by an automatic decision.
-    """
-    d = t.decisions.c
-    found = await connection.scalar(
-        select(d.id)
-        .where(d.dataset == dataset, d.verdict == "withdrawn", d.automatic.is_(True))
-        .limit(1)
-    )
-    return found is not None
-
-
 def _waits(because: str, evidence: Evidence) -> Reason:
     """Why a person has to look, for people."""
     share = None if evidence.row_change is None else f"{evidence.row_change:+.0%}"
     return Reason(code=f"waits_{because}", found=share)
-
-
-async def approve(
-    database: Database,
-    connection: AsyncConnection,
-    row: Any,
-    *,
-    by: str,
-    automatic: bool,
-    reason: str | None = None,
-) -> None:
-    """Writes the approval and what follows from it: the delivery to the city's own portal."""
-    await _state(connection, row.publication, "approved")
-    await connection.execute(t.withdrawn.delete().where(t.withdrawn.c.release == row.release))
-    await write_decision(
-        database, connection, row, "approved", by=by, automatic=automatic, reason=reason
-    )
-    await connection.execute(
-        insert(t.deliveries)
-        .values(publication=row.publication, dataset=row.dataset, portal="own", act="publish")
-        .on_conflict_do_update(
-            index_elements=["publication", "portal", "act"],
-            # Overtaken on its way out, and the latest again: it was called off, and goes out now.
-            set_={"state": "pending", "attempts": 0, "code": None, "next_try": func.now()},
-            where=t.deliveries.c.state != "pending",
-        )
-    )
-
-
-async def write_decision(
-    database: Database,
-    connection: AsyncConnection,
-    row: Any,
-    verdict: str,
-    *,
-    by: str,
-    automatic: bool,
-    reason: str | None,
-) -> None:
-    """The decision's row, and its announcement."""
-    number = await connection.scalar(
-        t.decisions.insert()
-        .values(
-            dataset=row.dataset,
-            publication=row.publication,
-            release=row.release,
-            verdict=verdict,
-            automatic=automatic,
-            by=by,
-            reason=reason,
-        )
-        .returning(t.decisions.c.id)
-    )
-    await database.emit(
-        connection,
-        DatasetDecided.model_validate(
-            {
-                "dataset": row.dataset,
-                "change": row.change,
-                "release": row.release,
-                "publication": row.publication,
-                "decision": number,
-                "verdict": verdict,
-                "automatic": automatic,
-            }
-        ),
-    )
 
 
 class _Facts:
@@ -333,14 +254,6 @@ async def _supersede_older(
     if public.publication in {row.publication for row in older}:
         # It was shown, but who showed it died before it was verified.
         await put_back(connection, public)
-
-
-async def _state(connection: AsyncConnection, publication: str, state: str) -> None:
-    await connection.execute(
-        update(t.publications)
-        .where(t.publications.c.publication == publication)
-        .values(state=state)
-    )
 
 
 async def _publication(connection: AsyncConnection, publication: str | None) -> Row[Any] | None:

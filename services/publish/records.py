@@ -100,6 +100,15 @@ async def may_go_out(connection: AsyncConnection, publication: str) -> bool:
     return found.one_or_none() is not None
 
 
+async def set_state(connection: AsyncConnection, publication: str, state: str) -> None:
+    """Says of a publication where it stands now."""
+    await connection.execute(
+        update(t.publications)
+        .where(t.publications.c.publication == publication)
+        .values(state=state)
+    )
+
+
 async def mark_stale(connection: AsyncConnection, publication: str) -> None:
     """Says of an approved publication that it was made under another card, if it was.
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Row, Table, Text, select, update
+from sqlalchemy import Column, Row, Table, Text, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.publish import tables as t
-from services.publish.consider import write_decision
+from services.publish.decisions import write_decision
 from services.publish.portals.promises import Portals
-from services.publish.records import write_audit
+from services.publish.records import set_state, write_audit, write_ledger
 from services.publish.withdrawals import take_down
 from shared.card import Card
 from shared.database import Database
@@ -66,6 +66,9 @@ async def withdraw_weaker(
         if row.said is None or is_stricter(new, Policy.read(row.said)):
             await _withdraw(connection, row)
             await take_down(database, connection, portals, before, public, row)
+            if row.state == "approved":
+                # Its change has no end yet: the signature runs it again, or a later one ends it.
+                await write_ledger(database, connection, row, "waiting", reasons=(TIGHTENED,))
             gone[row.release] = row
     for row in gone.values():
         await write_decision(
@@ -89,8 +92,4 @@ async def _withdraw(connection: AsyncConnection, row: Row[Any]) -> None:
         .values(release=row.release, dataset=row.dataset)
         .on_conflict_do_nothing()
     )
-    await connection.execute(
-        update(t.publications)
-        .where(t.publications.c.publication == row.publication)
-        .values(state="withdrawn")
-    )
+    await set_state(connection, row.publication, "withdrawn")

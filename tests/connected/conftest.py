@@ -7,6 +7,7 @@ there already. What cannot be had is an error, never a skip.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import secrets
@@ -19,6 +20,10 @@ import pytest
 from deploy.local.kafka import LocalKafka
 from deploy.local.minio import LocalMinio
 from deploy.local.postgres import LocalPostgres, PostgresServer
+from ecluse.migrate import migrate_all
+from services.publish import tables
+from shared.database import Database, open_engine
+from shared.settings import Settings
 from tests.connected.stores import Buckets, S3Server
 from tests.connected.town import Town
 from tests.peers.udata_server import Udata
@@ -113,6 +118,18 @@ def database(postgres: PostgresServer) -> Iterator[str]:
     postgres.create_database(name)
     yield name
     postgres.drop_database(name)
+
+
+@pytest.fixture
+async def publish(
+    postgres: PostgresServer, database: str, tmp_path: Path
+) -> AsyncIterator[Database]:
+    """publish's database, empty."""
+    settings = Settings.model_validate({"database": postgres.url(database), "spool": tmp_path})
+    await asyncio.to_thread(migrate_all, settings)
+    made = Database(open_engine(settings), tables.BOXES, settings, "publish")
+    yield made
+    await made.engine.dispose()
 
 
 @pytest.fixture

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from sqlalchemy import select, text
 
-from deploy.local.postgres import PostgresServer
-from ecluse.migrate import migrate_all
 from services.publish import tables as t
-from services.publish.consider import approve
+from services.publish.decisions import approve
 from services.publish.deliveries import DeliveryWorker
 from services.publish.records import may_go_out
-from shared.database import Database, open_engine
-from shared.settings import Settings
+from shared.database import Database
 from tests.cards import card
 from tests.connected.town import eventually
 
@@ -28,14 +23,9 @@ PUBLICATION, RELEASE = "p" + "1" * 31, "r" + "2" * 31
 
 
 @pytest.fixture
-async def publish(
-    postgres: PostgresServer, database: str, tmp_path: Path
-) -> AsyncIterator[Database]:
+async def publish(publish: Database) -> Database:
     """publish's database with one card and one approved publication of it."""
-    settings = Settings.model_validate({"database": postgres.url(database), "spool": tmp_path})
-    await asyncio.to_thread(migrate_all, settings)
-    made = Database(open_engine(settings), t.BOXES, settings, "publish")
-    async with made.transaction() as connection:
+    async with publish.transaction() as connection:
         await connection.execute(
             t.cards.insert().values(
                 dataset="bancs", domain="espaces-verts", revision=1, digest="0" * 64,
@@ -49,8 +39,7 @@ async def publish(
                 policy="0" * 64, columns="0" * 64, rows=2, files=[], state="approved",
             )
         )  # fmt: skip
-    yield made
-    await made.engine.dispose()
+    return publish
 
 
 class Closed:

@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from deploy.local.postgres import PostgresServer
-from ecluse.migrate import migrate_all
 from services.publish import clock, schedules
-from services.publish.tables import BOXES, cards
-from shared.database import Database, open_engine
-from shared.settings import Settings
+from services.publish.tables import cards
+from shared.database import Database
 from tests.cards import card
 
 
 @pytest.fixture
-async def publish(
-    postgres: PostgresServer, database: str, tmp_path: Path
-) -> AsyncIterator[Database]:
+async def publish(publish: Database) -> Database:
     """publish's database with one card, fetched every five minutes."""
-    settings = Settings.model_validate({"database": postgres.url(database), "spool": tmp_path})
-    await asyncio.to_thread(migrate_all, settings)
-    made = Database(open_engine(settings), BOXES, settings, "publish")
     body = card(schedule={"every": "5m"}).body()
-    async with made.transaction() as connection:
+    async with publish.transaction() as connection:
         await connection.execute(
             cards.insert().values(
                 dataset="bancs", domain="espaces-verts", revision=1, digest="0" * 64,
                 shaping="0" * 64, body=body, declared_by="test",
             )
         )  # fmt: skip
-    yield made
-    await made.engine.dispose()
+    return publish
 
 
 async def ask(publish: Database, question: str) -> list[Any]:

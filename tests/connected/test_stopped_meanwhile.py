@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from deploy.local.postgres import PostgresServer
-from ecluse.migrate import migrate_all
 from services.publish import tables as t
 from services.publish.fold import on_ledger
 from services.publish.records import lock_dataset
-from shared.database import Database, open_engine
+from shared.database import Database
 from shared.events import LedgerRow
-from shared.settings import Settings
 from tests.cards import card
 from tests.connected.town import eventually
 
 CHANGE, EARLIER = "c" + "1" * 31, "c" + "2" * 31
 RERUNS = "select count(*) from publish.outbox where topic like '%dataset.changed'"
-
-
-@pytest.fixture
-async def publish(
-    postgres: PostgresServer, database: str, tmp_path: Path
-) -> AsyncIterator[Database]:
-    """publish's database, empty."""
-    settings = Settings.model_validate({"database": postgres.url(database), "spool": tmp_path})
-    await asyncio.to_thread(migrate_all, settings)
-    made = Database(open_engine(settings), t.BOXES, settings, "publish")
-    yield made
-    await made.engine.dispose()
 
 
 async def ask(publish: Database, question: str) -> list[Any]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import text
 
-from deploy.local.postgres import PostgresServer
-from ecluse.migrate import migrate_all
 from services.publish import tables as t
 from services.publish.acts import Acts
+from services.publish.fold import on_ledger
+from services.publish.records import end_overtaken
 from shared.card import Card
-from shared.database import Database, open_engine
+from shared.database import Database
+from shared.events import LedgerRow
 from shared.identity import Identity
 from shared.portal_settings import PortalAccess
-from shared.settings import Settings
 from tests.cards import card
 
 WHO = Identity(name="responsable", token_sha256="0" * 64, roles=("responsable",))
@@ -29,18 +25,6 @@ def rounded(step: int) -> Card:
     return card(
         privacy={"columns": {"id": "keep", "places": {"round": step}}}, portals=["own", "region"]
     )
-
-
-@pytest.fixture
-async def publish(
-    postgres: PostgresServer, database: str, tmp_path: Path
-) -> AsyncIterator[Database]:
-    """publish's database, empty."""
-    settings = Settings.model_validate({"database": postgres.url(database), "spool": tmp_path})
-    await asyncio.to_thread(migrate_all, settings)
-    made = Database(open_engine(settings), t.BOXES, settings, "publish")
-    yield made
-    await made.engine.dispose()
 
 
 def acts(publish: Database) -> Acts:
@@ -57,7 +41,7 @@ async def made(publish: Database, number: int, under: Card, state: str) -> str:
         await connection.execute(
             t.publications.insert().values(
                 publication=f"p{number:031d}", dataset="bancs", change=f"c{number:031d}",
-                run="r" * 32, release=release, generation=1, number=number, revision=1,
+                run=f"c{number:031d}", release=release, generation=1, number=number, revision=1,
                 kind="update", shaping=under.shaping_digest(), policy=under.policy_digest(),
                 columns="0" * 64, rows=2, files=[], state=state,
             )
@@ -104,6 +88,24 @@ async def test_only_the_weaker_ones_go(publish: Database) -> None:
     ]  # fmt: skip
     decided = await do(publish, 'select release, "by", reason from publish.decisions order by id')
     assert decided == [(one, "responsable", "policy_tightened") for one in (weak, public, going)]
+
+
+async def test_the_change_of_one_on_its_way_out_has_an_end(publish: Database) -> None:
+    """Its change waits, and says for what; a later one that is done ends it, as any that waits."""
+    by = acts(publish)
+    await by.declare(WHO, rounded(10))
+    going = await made(publish, 1, rounded(10), "approved")
+    told = await by.declare(WHO, rounded(100))
+    assert told["withdrawn"] == [going]
+    said = "select convert_from(value, 'utf8') from publish.outbox where topic like '%ledger'"
+    rows = [LedgerRow.model_validate_json(body) for (body,) in await do(publish, said)]
+    await on_ledger(rows, publish)
+    stands = "select change, state, \"end\", reasons -> 0 ->> 'code' from publish.changes"
+    change = f"c{1:031d}"
+    assert await do(publish, stands) == [(change, "waiting", None, "policy_tightened")]
+    async with publish.transaction() as connection:
+        await end_overtaken(publish, connection, "bancs", 1, 2)
+    assert await do(publish, stands) == [(change, "ended", "superseded", "superseded")]
 
 
 async def test_a_policy_that_nobody_wrote_down(publish: Database) -> None:
