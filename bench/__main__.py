@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from bench import anonymize, chambers, convert, declared, ingest, machine, pipeline, portals, report
+from bench.peer import PeerMissing
 from deploy.local.child import LocalStackError
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +46,7 @@ def main() -> int:
         facts = machine.facts()
         try:
             found = PARTS[name](chosen.folder / name, quick=chosen.quick)
-        except (LocalStackError, ingest.PeerMissing) as failure:
+        except (LocalStackError, PeerMissing) as failure:
             console.print(f"[red]{failure}[/red]", highlight=False)
             return 1
         part = {name: {"facts": facts, "found": found}}

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from bench.anonymize_jobs import SENSITIVE, WAYS
 from bench.chambers import SEED, environment
-from bench.ingest import ROOT, PeerMissing
 from bench.mixed_table import make_card, write_table
+from bench.peer import ROOT, python_of
 
 QUICK = 20  # so many times fewer rows
 ROWS, MONDRIAN_ROWS, WRITTEN_ROWS, FILE_ROWS = 100_000, 1_000_000, 100_000, 2_000_000
@@ -104,14 +104,5 @@ def _run(program: list[str]) -> Any:
 
 
 def _pycanon(folder: Path, file: Path) -> Any:
-    """pycanon's Python, in an environment of its own: its pins are not ours."""
-    place = folder / "pycanon"
-    python = place / "bin" / "python"
-    if not python.exists():
-        uv = shutil.which("uv") or shutil.which("uv", path=str(ROOT / ".ecluse" / "tools" / "bin"))
-        if uv is None:
-            raise PeerMissing("uv is missing: run `make install`, or install uv")
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, place], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, PEER], check=True)
-    script = ROOT / "bench" / "pycanon_script.py"
-    return _run([str(python.absolute()), str(script), str(file.absolute()), SENSITIVE])
+    python, script = python_of(folder / "pycanon", PEER), ROOT / "bench" / "pycanon_script.py"
+    return _run([str(python), str(script), str(file.absolute()), SENSITIVE])

@@ -11,16 +11,12 @@ from typing import Any
 
 from bench.chambers import SEED, Used, environment
 from bench.mixed_table import write_table
+from bench.peer import ROOT, python_of
 
-ROOT = Path(__file__).parents[1]
 # 128 bytes a row: 256 MB and 2 GB.
 ROWS, MANY_ROWS, SHEET_ROWS, CHECKED_ROWS = 2_000_000, 16_000_000, 200_000, 1_000_000
 QUICK = 50  # so many times fewer
 PEER = ("csv-detective==0.13.0", "pandas", "pyarrow")
-
-
-class PeerMissing(RuntimeError):
-    """uv, which makes the peer's environment, cannot be had."""
 
 
 def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
@@ -36,7 +32,12 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
         }
         if name == "256 MB":
             found[name]["csv-detective + pandas"] = _run(
-                [str(_peer(folder)), str(ROOT / "bench" / "csv_detective_script.py")], source, out
+                [
+                    str(python_of(folder / "csv-detective", *PEER)),
+                    str(ROOT / "bench" / "csv_detective_script.py"),
+                ],
+                source,
+                out,
             )
     for form in ("xlsx", "ods"):
         source = _sheet(folder, SHEET_ROWS // less, form)
@@ -88,16 +89,3 @@ def _run(program: list[str], source: Path, out: Path) -> dict[str, Any]:
     )  # fmt: skip
     shutil.rmtree(out)
     return Used(**json.loads(told.stdout.splitlines()[-1]))._asdict()
-
-
-def _peer(folder: Path) -> Path:
-    """csv-detective's Python, in an environment of its own: its pins are not ours."""
-    place = folder / "csv-detective"
-    python = place / "bin" / "python"
-    if not python.exists():
-        uv = shutil.which("uv") or shutil.which("uv", path=str(ROOT / ".ecluse" / "tools" / "bin"))
-        if uv is None:
-            raise PeerMissing("uv is missing: run `make install`, or install uv")
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, place], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *PEER], check=True)
-    return python

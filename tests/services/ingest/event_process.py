@@ -92,6 +92,7 @@ class Host(BaseHTTPRequestHandler):
     def _dripping(self) -> Iterator[bytes]:
         while True:
             yield b"x"
+            # The slowness is what the host does to us; nothing is waited for.
             time.sleep(0.05)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
