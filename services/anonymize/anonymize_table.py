@@ -13,24 +13,29 @@ import pyarrow.parquet as pq
 
 from services.anonymize.aggregate_rows import aggregate_rows, verify_aggregate
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
+from services.anonymize.check_cells import (
+    check_carried,
+    check_places,
+    check_positions,
+    check_readable,
+    column_type,
+)
 from services.anonymize.exposure import Exposure
 from services.anonymize.geometry_cells import check_geometries
 from services.anonymize.header_lexicon import words
 from services.anonymize.linked import cut_another_way
 from services.anonymize.look_like_people import check_subject
-from services.anonymize.position_columns import holds_positions
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, dimension_names, protect_counts
 from services.anonymize.protect_table import (
     PROTECTED,
     asked_of,
-    is_counts,
     protect_table,
     sensitive_columns,
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
-from services.anonymize.scan_table import ColumnScan, Finding, is_text, scan_table
+from services.anonymize.scan_table import ColumnScan, Finding, scan_table
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
 from services.anonymize.verify_counts import verify_counts
@@ -104,7 +109,7 @@ class _Plan:
             # By name: the reader also hands over `a.b` to one who asks for `a`.
             given = batch.column(field.name)
             given = given.cast(column_type(batch.schema.field(field.name))[1])
-            _check_readable(given, field.name, first_row)
+            check_readable(given, field.name, first_row)
             if pa.types.is_binary(given.type):
                 check_geometries(given, field.name, first_row)
             rule = self.rules[field.name]
@@ -128,8 +133,8 @@ def _anonymize(
         types = {name: column_type(given.field(name)) for name in kept}
         check_types({name: kind for name, (kind, _) in types.items()}, card)
         rules = {name: card.privacy.columns[name] for name in kept}
-        _check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
-        _check_carried(source, check_subject({n: kind for n, (kind, _) in types.items()}, card))
+        check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
+        check_carried(source, check_subject({n: kind for n, (kind, _) in types.items()}, card))
         traders = sole_traders(source, [n for n in kept if rules[n].action == "keep"], BATCH_ROWS)
         judge(traders, card)
         # Names and types alone: nothing of the source's metadata is carried over.
@@ -212,7 +217,7 @@ def _whole(
         raise Quarantined(Reason(code="no_rows"))
     judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
     table = pa.Table.from_batches(batches, schema=plan.schema)
-    _check_positions(table, plan.card)
+    check_positions(table, plan.card)
     owners = pa.chunked_array(units).combine_chunks() if unit else None
     return table, owners
 
@@ -295,76 +300,3 @@ def _aggregated(
     accepted = judge([one for one in scan_table(read) if not one.chance], plan.card)
     told = HiddenCells(way.count, way.min, table.num_rows + left_out, left_out, 0)
     return _result(plan, out, table.num_rows, [], accepted, hidden=[told])
-
-
-def _check_readable(column: pa.Array, name: str, first_row: int) -> None:
-    """Raises Quarantined when a cell is no text at all: what cannot be read cannot be cleared."""
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        raise Quarantined(
-            Reason(code="cell_unreadable", column=name, line=_first_unreadable(column, first_row))
-        ) from None
-
-
-def _first_unreadable(column: pa.Array, first_row: int) -> int | None:
-    for row in range(len(column)):
-        try:
-            column.slice(row, 1).validate(full=True)
-        except pa.ArrowInvalid:
-            return first_row + row + 2
-    return None
-
-
-def _check_places(types: dict[str, ColumnType], rules: dict[str, ColumnRule], card: Card) -> None:
-    """Raises Quarantined: a place is kept or dropped, and never kept where people are the subject."""
-    for name, kind in types.items():
-        if kind != "geometry":
-            continue
-        if card.subject in PROTECTED:
-            raise Quarantined(Reason(code="type_unscannable", column=name))
-        if rules[name].action != "keep":
-            detail = rules[name].action
-            raise Quarantined(
-                Reason(code="rule_type", column=name, detail=detail, expected="geometry")
-            )
-
-
-def _check_positions(table: pa.Table, card: Card) -> None:
-    """Raises Quarantined for a place that no class of people shares: where somebody lives is who."""
-    if card.subject not in PROTECTED or is_counts(card):
-        return
-    for name in table.column_names:
-        shared = name in card.privacy.quasi_identifiers
-        if not shared and holds_positions(name, table.column(name)):
-            raise Quarantined(Reason(code="position_kept", column=name))
-
-
-def _check_carried(source: pq.ParquetFile, names: Sequence[str]) -> None:
-    """Raises Quarantined for an identifier that comes back: its rows are one person's day."""
-    for name in names:
-        cells = source.read([name]).column(name).drop_null()
-        if pc.count_distinct(cells).as_py() < len(cells):
-            raise Quarantined(Reason(code="stable_identifier", column=name))
-
-
-def column_type(field: pa.Field) -> tuple[ColumnType, pa.DataType]:
-    """A column's type as the card names it, and as it is written: one Arrow type for each.
-
-    Raises Quarantined for types that no scan looks into.
-    """
-    given = field.type
-    kinds: tuple[tuple[bool, ColumnType, pa.DataType], ...] = (
-        (is_text(given), "string", pa.string()),
-        (pa.types.is_integer(given), "integer", pa.int64()),
-        (pa.types.is_floating(given), "number", pa.float64()),
-        (pa.types.is_boolean(given), "boolean", pa.bool_()),
-        (pa.types.is_date(given), "date", pa.date32()),
-        (pa.types.is_timestamp(given), "datetime", given),
-        (pa.types.is_time(given), "time", given),
-        (pa.types.is_binary(given) or pa.types.is_large_binary(given), "geometry", pa.binary()),
-    )
-    for holds, kind, written in kinds:
-        if holds:
-            return kind, written
-    raise Quarantined(Reason(code="type_unscannable", column=field.name))
