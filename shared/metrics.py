@@ -104,6 +104,12 @@ portal_edits = Gauge(
     ("portal",),
     registry=registry,
 )
+withdrawn_copies = Gauge(
+    "ecluse_withdrawn_copies",
+    "What portals served of withdrawn releases beside the dataset: stands, gone, rebuilt, settled.",
+    ("portal", "state"),
+    registry=registry,
+)
 portal_circuit = Gauge(
     "ecluse_portal_circuit_open",
     "1 while a portal is left alone because it failed or asked for it.",

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.publish import tables as t
 from services.publish.portals.promises import Portals, take_back
 from services.publish.portals.standing import latest_arrivals
+from services.publish.portals.withdrawn_copies import copies_listed
 from services.publish.records import card_row, read_card
 from shared.card import Card
 from shared.database import Database
@@ -161,7 +162,7 @@ async def _sheet(connection: AsyncConnection, row: Row[Any], now: datetime) -> d
         # The portal counts downloads by dataset and format, not by release or person.
         "downloads": "ecluse_downloads_total",
         "files": sorted({file["name"] for one in found for file in one.files}),
-        "portals": await _portals(connection, row.dataset, card),
+        "portals": await _portals(connection, row, [one.publication for one in found], card),
         "acts": await _acts(connection, row),
     }
 
@@ -177,43 +178,39 @@ def _columns(card: Card | None) -> list[dict[str, str]]:
 
 
 async def _portals(
-    connection: AsyncConnection, dataset: str, card: Card | None
+    connection: AsyncConnection, row: Row[Any], publications: list[str], card: Card | None
 ) -> list[dict[str, Any]]:
     """Where copies were, whether each is gone, and whom to ask where nobody can tell."""
-    told = {
-        row.portal: {
-            "portal": row.portal,
+    d = t.deliveries.c
+    told: dict[str, dict[str, Any]] = {
+        one.portal: {
+            "portal": one.portal,
             "by": "api",
-            "gone": row.state == "withdrawn",
-            "verified_at": row.verified_at.isoformat() if row.verified_at else None,
+            "gone": one.state == "withdrawn",
+            "verified_at": one.verified_at.isoformat() if one.verified_at else None,
         }
-        for row in await connection.execute(latest_arrivals(dataset))
+        for one in await connection.execute(latest_arrivals(row.dataset))
     }
-    own = await connection.scalar(
-        select(func.count()).select_from(t.deliveries).where(
-            t.deliveries.c.dataset == dataset,
-            t.deliveries.c.portal == "own",
-            t.deliveries.c.act == "withdraw",
-            t.deliveries.c.state == "pending",
-        )
-    )  # fmt: skip
-    told["own"] = {"portal": "own", "by": "own", "gone": not own, "verified_at": None}
+    told["own"] = {"portal": "own", "by": "own", "gone": True, "verified_at": None}
     for one in card.portals or () if card else ():
         if one.by == "harvest":
-            state = await connection.scalar(
-                select(t.deliveries.c.state).where(
-                    t.deliveries.c.dataset == dataset,
-                    t.deliveries.c.portal == one.name,
-                    t.deliveries.c.act == "withdraw",
-                )
-            )
-            told[one.name] = {
-                "portal": one.name,
-                "by": "harvest",
-                "gone": state == "done",
-                # Without the organisation's token there, a person has to write.
-                "ask": state is None,
-            }
+            # Without the organisation's token there, a person has to write.
+            told[one.name] = {"portal": one.name, "by": "harvest", "gone": False, "ask": True}
+    asked = await connection.execute(
+        select(d.portal, d.state, d.done_at)
+        .where(d.publication.in_(publications), d.act == "withdraw")
+        .order_by(d.id)
+    )
+    for each in asked:
+        # What became of this release, whatever has taken its place there since.
+        there = told.setdefault(each.portal, {"portal": each.portal, "by": "api"})
+        there["gone"] = each.state == "done"
+        there["verified_at"] = each.done_at.isoformat() if each.done_at else None
+        if "ask" in there:
+            there["ask"] = False
+    served = await copies_listed(connection, row.dataset, publications)
+    for name, there in told.items():
+        there["copies"] = served.get(name, [])
     return [told[name] for name in sorted(told)]
 
 

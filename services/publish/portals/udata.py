@@ -37,6 +37,7 @@ class Udata:
         portal = access.portal
         self._url = portal.url.rstrip("/")
         self._organization = portal.organization
+        self._tabular_url = portal.tabular_url
         key = access.token.get_secret_value()
         self._key = {"X-API-KEY": key} if key else {}
         self._http = open_http(portal.timeout_seconds, portal.at_once)
@@ -92,7 +93,7 @@ class Udata:
         if ids.dataset:
             found = await self._get(f"/api/1/datasets/{ids.dataset}/", stranger=stranger)
             if isinstance(found, dict):
-                read = words.seen(found)
+                read = words.seen(found, self._tabular_url)
                 if not (stranger and read.hidden):
                     return read
             return None

@@ -7,12 +7,14 @@ import unicodedata
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from services.publish.portals.connector import (
     Description,
     Fields,
     Ids,
     Seen,
+    Served,
     Wanted,
     WantedFile,
 )
@@ -34,6 +36,8 @@ GRANULARITIES = {
     "country": "country",
 }
 TITLE, DESCRIPTION, TAG = 350, 100_000, (3, 96)
+# What udata-hydra writes into a resource's `extras` once it has read the file.
+PARSING, DERIVED = "analysis:parsing:", ("parquet", "geojson", "pmtiles")
 TEXTS = ("title", "description", "tags")
 
 
@@ -141,7 +145,7 @@ def _resource(one: WantedFile, schema: Fields | None) -> Fields:
     return told
 
 
-def seen(body: dict[str, object]) -> Seen:
+def seen(body: dict[str, object], tabular_url: str = "") -> Seen:
     """udata's answer about a dataset, in the form of `describe`."""
     dataset: Fields = {
         "title": body.get("title"),
@@ -180,7 +184,43 @@ def seen(body: dict[str, object]) -> Seen:
         addresses={uri: str(one["url"]) for uri, one in resources.items()},
         others=tuple(others),
         hidden=bool(body.get("private") or body.get("deleted") or body.get("archived")),
+        served=served(body, tabular_url),
     )
+
+
+def served(body: dict[str, object], tabular_url: str) -> tuple[Served, ...]:
+    """What udata hosts of ours, and what its crawler (udata-hydra) derived from files of ours.
+
+    The crawler's words stand in a resource's `extras`; its rows are read through an API of their own,
+    at `tabular_url` by the resource's id.
+    """
+    found = []
+    for each in _list(body.get("resources")):
+        resource = _dict(each)
+        extras, rid = _dict(resource.get("extras")), str(resource.get("id"))
+        if not extras.get(FILE_KEY) and not resource.get("harvest"):
+            # A person's document.
+            continue
+        if resource.get("filetype") == "file":
+            found.append(Served(rid, "file", str(resource.get("url") or "")))
+        began = _moment(extras.get(f"{PARSING}started_at"))
+        for kind in DERIVED:
+            if address := extras.get(f"{PARSING}{kind}_url"):
+                found.append(Served(rid, kind, str(address), began))
+        if extras.get(f"{PARSING}parsing_table"):
+            base = tabular_url.rstrip("/")
+            address = f"{base}/api/resources/{rid}/data/" if base else ""
+            found.append(Served(rid, "tabular", address, began))
+    return tuple(found)
+
+
+def _moment(value: object) -> datetime | None:
+    """A date of the crawler's; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _seen_spatial(value: object) -> Fields:
