@@ -104,6 +104,23 @@ class Spatial(Part):
     )
 
 
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
+
+
+class Api(Part):
+    """An API that offers the dataset, run by the city: where it answers, where it is described."""
+
+    url: WebAddress
+    title: Translated | None = Field(default=None, description="without one: the dataset's")
+    documentation: WebAddress | None = Field(default=None, description="for people")
+    description: WebAddress | None = Field(
+        default=None, description="for programs: OpenAPI, capabilities"
+    )
+    format: Literal["REST", "WMS", "WFS", "SensorThings"] = "REST"
+    availability: float | None = Field(default=None, ge=0, le=100, description="percent promised")
+    rate_limit: str | None = Field(default=None, description="such as 50 calls a second")
+
+
 class Temporal(Part):
     start: dt.date = Field(alias="from")
     end: dt.date | None = Field(default=None, alias="to")

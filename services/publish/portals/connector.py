@@ -67,9 +67,9 @@ class Ids:
 class Served:
     """Our data at an address of the portal's own, beside the dataset: it may outlive the dataset.
 
-    `kind`: `file` (hosted there), or what its crawler derived from a file: `parquet`, `geojson`,
-    `pmtiles`, `tabular`. `address`: empty if nobody can tell. `began`: when the crawler last began
-    to read the file that this is derived from.
+    `kind`: `file` (hosted there), `dataservice` (an API declared there), or what its crawler derived
+    from a file: `parquet`, `geojson`, `pmtiles`, `tabular`. `address`: empty if nobody can tell.
+    `began`: when the crawler last began to read the file that this is derived from.
     """
 
     resource: str

@@ -22,6 +22,9 @@ from shared.messages import Reason
 
 # Where our own keys stand in `extras`.
 KEY, RELEASE, FILE_KEY = "ecluse:dataset", "ecluse:release", "ecluse:distribution"
+# Of a file that the portal hosts: which bytes were sent. udata computes a SHA-1 of its own; ours stands
+# beside, so that another file put there by hand is not taken for the one that was sent.
+SENT, SENT_SHA1 = "ecluse:sha256", "ecluse:sha1"
 LICENCES = {"lov2": "lov2", "odbl": "odc-odbl"}
 # Taken where the portal does not have the licence: nothing more open than what was said.
 FALLBACK_LICENCES = ("other-open", "notspecified")
@@ -43,19 +46,23 @@ TEXTS = ("title", "description", "tags")
 
 @dataclass(frozen=True)
 class Known:
-    """What this udata has: ids of licences, granularities, zones asked for, schemas."""
+    """What this udata has: ids of licences, granularities, zones asked for, schemas.
+
+    `hosts`: endings of files whose bytes it takes; None if they are to be linked.
+    """
 
     licences: Collection[str]
     granularities: Collection[str]
     zones: Collection[str]
     schemas: Collection[str]
     contact: str | None
+    hosts: Collection[str] | None = None
 
 
 def resource_id(uri: str) -> str:
-    """The id of a resource, chosen by us from its URI: the same for ever, known before it is made.
+    """The id that we propose for a resource: the same for ever, known before it is made.
 
-    UUID version 5 over the URI (RFC 9562, 5.5).
+    UUID version 5 over the URI (RFC 9562, 5.5). udata 17.18 gives one of its own instead.
     """
     return str(uuid.uuid5(uuid.NAMESPACE_URL, uri))
 
@@ -90,7 +97,12 @@ def describe(wanted: Wanted, known: Known) -> Description:
     if known.contact:
         told["contact_points"] = [known.contact]
     schema = _schema(wanted, known, warnings)
-    resources = {one.uri: _resource(one, schema) for one in wanted.files}
+    resources = {}
+    for one in wanted.files:
+        hosts = known.hosts is not None and ending(one) in known.hosts
+        if known.hosts is not None and not hosts:
+            warnings.append(Reason(code="portal_format_linked", detail=one.file.format))
+        resources[one.uri] = _hosted(one, schema) if hosts else _resource(one, schema)
     return Description(told, resources, tuple(warnings))
 
 
@@ -145,6 +157,33 @@ def _resource(one: WantedFile, schema: Fields | None) -> Fields:
     return told
 
 
+def ending(one: WantedFile) -> str:
+    """What udata goes by when it takes a file or not: what stands after the last dot of its name."""
+    return one.file.name.rpartition(".")[2].lower()
+
+
+def before_upload(one: WantedFile, fields: Fields, there: Fields | None) -> Fields:
+    """A resource that is to be hosted, until its bytes are there: as it was, or a link to ours."""
+    if there and is_hosted(there):
+        return {**fields, "extras": {FILE_KEY: one.uri}}
+    plain = _resource(one, None)
+    return {**plain, **{name: fields[name] for name in ("title", "schema") if name in fields}}
+
+
+def _hosted(one: WantedFile, schema: Fields | None) -> Fields:
+    # Address, format and type are what the portal makes of the file.
+    told: Fields = {
+        "title": one.title[:TITLE],
+        "type": "main",
+        "filetype": "file",
+        "filesize": one.file.bytes,
+        "extras": {FILE_KEY: one.uri, SENT: one.file.sha256},
+    }
+    if schema and one.file.format == "csv":
+        told["schema"] = schema
+    return told
+
+
 def seen(body: dict[str, object], tabular_url: str = "") -> Seen:
     """udata's answer about a dataset, in the form of `describe`."""
     dataset: Fields = {
@@ -185,7 +224,28 @@ def seen(body: dict[str, object], tabular_url: str = "") -> Seen:
         others=tuple(others),
         hidden=bool(body.get("private") or body.get("deleted") or body.get("archived")),
         served=served(body, tabular_url),
+        raw={
+            "extras": _dict(body.get("extras")),
+            "resources": {
+                str(_dict(one).get("id")): _dict(_dict(one).get("extras"))
+                for one in _list(body.get("resources"))
+            },
+        },
     )
+
+
+def with_others(told: Fields, there: object) -> Fields:
+    """The fields with what others wrote into `extras` there: udata replaces them as a whole.
+
+    A mark of bytes that were sent stays with a file that is hosted, and goes with a link.
+    """
+    kept = {n: value for n, value in _dict(there).items() if n != SENT or is_hosted(told)}
+    return {**told, "extras": {**kept, **_dict(told.get("extras"))}}
+
+
+def is_hosted(fields: Fields) -> bool:
+    """Whether a resource's bytes are, or may be, the portal's to give."""
+    return fields.get("filetype") == "file" or SENT in _dict(fields.get("extras"))
 
 
 def served(body: dict[str, object], tabular_url: str) -> tuple[Served, ...]:
@@ -201,7 +261,7 @@ def served(body: dict[str, object], tabular_url: str) -> tuple[Served, ...]:
         if not extras.get(FILE_KEY) and not resource.get("harvest"):
             # A person's document.
             continue
-        if resource.get("filetype") == "file":
+        if is_hosted(resource):
             found.append(Served(rid, "file", str(resource.get("url") or "")))
         began = _moment(extras.get(f"{PARSING}started_at"))
         for kind in DERIVED:
@@ -236,7 +296,10 @@ def _seen_resource(resource: dict[str, object]) -> Fields:
     told: Fields = {name: resource.get(name) for name in names}
     checksum = _dict(resource.get("checksum"))
     told["checksum"] = {name: checksum.get(name) for name in ("type", "value")}
-    told["extras"] = {FILE_KEY: _dict(resource.get("extras")).get(FILE_KEY)}
+    extras = _dict(resource.get("extras"))
+    told["extras"] = {FILE_KEY: extras.get(FILE_KEY)}
+    if SENT in extras and extras.get(SENT_SHA1) == checksum.get("value"):
+        told["extras"] = {FILE_KEY: extras.get(FILE_KEY), SENT: extras[SENT]}
     schema = _dict(resource.get("schema"))
     if schema.get("name"):
         told["schema"] = {name: schema.get(name) for name in ("name", "version")}

@@ -30,6 +30,8 @@ from shared.messages import Reason
 
 LOOK_SECONDS = 10.0
 LOOKS_AT_ONCE = 4
+# What the proof of the release's arrival has fetched or compared itself.
+PROVEN = ("file", "dataservice")
 GONE, CLOSED = (404, 410), (401, 403)
 # The longest that udata-hydra works on a file (180 s, five times that for exceptions): what it began to
 # read later than this after the listing, it read from the release that took the withdrawn one's place.
@@ -73,16 +75,17 @@ class Looks:
         """
         async with self.database.transaction() as connection:
             rows = [row for row in await _rows(connection, held) if row.state != "settled"]
-        began = {(one.resource, one.kind): one.began for one in instead}
+        now = {(one.resource, one.kind): one for one in instead}
         statuses = await self._statuses([row.address for row in rows])
         standing = []
         async with self.database.transaction("portal-copies-looked-at") as connection:
             for row, status in zip(rows, statuses, strict=True):
                 state = judge(
                     status,
+                    address=row.address,
                     answered=row.answered,
                     listed=row.listed_at,
-                    began=began.get((row.resource, row.kind)),
+                    now=now.get((row.resource, row.kind)),
                 )
                 values = {"state": state, "http": status or None, "looked_at": func.now()}
                 written = await connection.execute(
@@ -108,15 +111,19 @@ class Looks:
         return await at_once(*(status(one) for one in addresses))
 
 
-def judge(status: int, *, answered: bool, listed: datetime, began: datetime | None) -> str:
-    """Whether a copy `stands`, is `gone` or was `rebuilt` from another release.
+def judge(
+    status: int, *, address: str, answered: bool, listed: datetime, now: Served | None
+) -> str:
+    """Whether a copy `stands`, is `gone` or was `rebuilt` from the release that is there `now`.
 
     Only an answer that says so makes it gone: a host that does not answer may do so tomorrow. One that
     keeps strangers out says so only if it let them in before; it may keep out us alone.
     """
     if status in GONE or (answered and status in CLOSED):
         return "gone"
-    if began is not None and began > listed + LONGEST_ANALYSIS:
+    if now is not None and now.kind in PROVEN and now.address == address:
+        return "rebuilt"
+    if now is not None and now.began and now.began > listed + LONGEST_ANALYSIS:
         return "rebuilt"
     return "stands"
 

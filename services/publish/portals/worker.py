@@ -225,7 +225,7 @@ class PortalWorker:
         there = await self.connector.read_back(uri, ids, stranger=False)
         if there is not None:
             await self._looks.note(held, there.served)
-        if there is not None and (not there.hidden or _hosts(there)):
+        if there is not None and (not there.hidden or _stays(there)):
             await self.connector.withdraw(there)
         if await self.connector.read_back(uri, ids, stranger=True) is not None:
             raise Quarantined(Reason(code="portal_still_shown"))
@@ -247,6 +247,6 @@ class PortalWorker:
         return state
 
 
-def _hosts(seen: Seen) -> bool:
-    """Whether the portal has files of ours, which stay when somebody else hid the dataset."""
-    return any(one.kind == "file" for one in seen.served)
+def _stays(seen: Seen) -> bool:
+    """Whether something of ours would stay there when somebody else hid the dataset."""
+    return any(one.kind in ("file", "dataservice") for one in seen.served)

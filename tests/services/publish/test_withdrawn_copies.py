@@ -82,7 +82,17 @@ def test_a_copy_is_gone_only_when_an_answer_says_so(
     status: int, answered: bool, began: datetime | None, state: str
 ) -> None:
     """Silence, errors and doors that were never open are no proof."""
-    assert judge(status, answered=answered, listed=LISTED, began=began) == state
+    now = Served("a", "parquet", "", began) if began else None
+    told = judge(status, address="http://x/", answered=answered, listed=LISTED, now=now)
+    assert told == state
+
+
+def test_a_hosted_file_of_the_release_put_back_is_no_copy_of_the_withdrawn_one() -> None:
+    """What is at its address now has been fetched as arrived; an older address has not."""
+    now = Served("a", "file", "http://static.example/new.csv")
+    for address, state in ((now.address, "rebuilt"), ("http://static.example/old.csv", "stands")):
+        told = judge(200, address=address, answered=True, listed=LISTED, now=now)
+        assert told == state
 
 
 async def test_a_stranger_follows_redirects_and_reads_no_body() -> None:
