@@ -122,7 +122,9 @@ def _harvests(checks: list[dict[str, Any]] | None, language: str, console: Conso
     for name, one in latest.items():
         # Received says all; what could not be looked at comes beside what was known before.
         told = [] if one["verdict"] == "RECEIVED" else one["reasons"]
-        _reasons(name, [*told, *one["away"]][:5], language, console)
+        # A dry run says what the next run will; after that one it has been said.
+        tried = [] if one["verdict"] == "RECEIVED" else one.get("preview", [])
+        _reasons(name, [*told, *tried, *one["away"]][:5], language, console)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:

@@ -146,6 +146,12 @@ harvest_overdue = Gauge(
     ("portal",),
     registry=registry,
 )
+harvest_preview_refused = Gauge(
+    "ecluse_harvest_preview_refused",
+    "Datasets that a portal's own dry run of the feed would not take as they are meant.",
+    ("portal",),
+    registry=registry,
+)
 harvest_looks = Counter(
     "ecluse_harvest_looks_total",
     "Looks at a dataset's harvest, by outcome: a verdict, pending, away.",

@@ -58,15 +58,19 @@ def make_page(
     suffix: str,
     page: int,
     size: int = PAGE,
+    path: str = "/catalog",
 ) -> tuple[bytes, str]:
-    """One page of the feed and its ETag. `page` counts from 1; an empty page is still a page."""
+    """One page of the feed and its ETag. `page` counts from 1; an empty page is still a page.
+
+    `path`: where the feed lies, without suffix; the catalogue that it describes is the same.
+    """
     graph = Graph()
     _bind(graph)
     catalog = URIRef(f"{public_url}/catalog")
     chosen = datasets[(page - 1) * size : page * size]
     last = max(1, -(-len(datasets) // size))
     _catalog(graph, catalog, city, public_url)
-    address = f"{public_url}/catalog.{suffix}?page="
+    address = f"{public_url}{path}.{suffix}?page="
     view = URIRef(f"{address}{page}")
     graph.add((view, RDF.type, HYDRA.PartialCollectionView))
     graph.add((view, HYDRA.first, URIRef(f"{address}1")))
