@@ -92,9 +92,17 @@ class Part(BaseModel):
     )
 
 
+# A zone of udata has colons; a code of INSEE or of an EPCI, and a territory's name, have none.
+Zone = Annotated[
+    str,
+    StringConstraints(pattern=r"^([a-z]{2,}(:[\w-]+)+|[^:\s]([^:\r\n]*[^:\s])?)$", max_length=100),
+]
+
+
 class Spatial(Part):
-    zones: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(:[\w-]+)+$")], ...] = Field(
-        min_length=1, description="codes of data.gouv.fr's zones, e.g. fr:commune:69123"
+    zones: tuple[Zone, ...] = Field(
+        min_length=1,
+        description="zones of data.gouv.fr (fr:commune:69123), official codes (69123), or names",
     )
     label: str | None = Field(default=None, description="the place's name, as pages show it")
     granularity: str = Field(description="point, street, iris, commune, epci…")

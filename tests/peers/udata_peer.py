@@ -57,6 +57,8 @@ LICENCES: tuple[tuple[str, str, str | None, list[str]], ...] = (
 ZONES = (
     ("fr:commune", "69123", "Ville d'essai"),
     ("fr:epci", "200046977", "Métropole d'essai"),
+    ("fr:commune", "93066", "Saint-Denis"),
+    ("fr:commune", "97411", "Saint-Denis"),
 )
 
 
@@ -93,7 +95,9 @@ def make(folder: str) -> tuple[Any, str]:
             License(id=code, title=title, url=url, alternate_urls=other).save()
         for level, code, name in ZONES:
             GeoLevel(id=level, name=level).save()
-            GeoZone(id=f"{level}:{code}", slug=code, name=name, code=code, level=level).save()
+            GeoZone(
+                id=f"{level}:{code}", slug=f"{level}-{code}", name=name, code=code, level=level
+            ).save()
         _, key = ApiToken.generate(user)
     return app, key
 

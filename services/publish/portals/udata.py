@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from typing import cast
+from urllib.parse import quote
 
 from services.publish.portals import udata_words as words
 from services.publish.portals.call import body, open_http, refusal, send
@@ -37,6 +38,8 @@ from shared.messages import Reason
 PAGE = 100
 MOST_PAGES = 200
 LISTS_SECONDS = 3600.0
+# A short name stands inside many others, and udata sorts by level alone.
+ZONES = 500
 
 
 class Udata:
@@ -59,11 +62,8 @@ class Udata:
         await self._http.aclose()
 
     async def describe(self, wanted: Wanted) -> Description:
-        zones = [
-            zone
-            for zone in (wanted.card.spatial.zones if wanted.card.spatial else ())
-            if await self._get(f"/api/1/spatial/zone/{zone}/") is not None
-        ]
+        spatial = wanted.card.spatial
+        zones = {one: await self._zones(one) for one in (spatial.zones if spatial else ())}
         known = words.Known(
             licences=await self._list("/api/1/datasets/licenses/", "id"),
             granularities=await self._list("/api/1/spatial/granularities/", "id"),
@@ -76,6 +76,15 @@ class Udata:
         if service := describe_service(wanted, told.dataset):
             told.resources[service_uri(wanted.uri)] = service
         return told
+
+    async def _zones(self, asked: str) -> tuple[str, ...]:
+        """The portal's zones of that id, code or name: one, if the card says enough."""
+        if ":" in asked:
+            there = await self._get(f"/api/1/spatial/zone/{asked}/")
+            return () if there is None else (asked,)
+        word = quote(words.searched(asked), safe="")
+        found = await self._get(f"/api/1/spatial/zones/suggest/?q={word}&size={ZONES}")
+        return words.zones_meant(asked, found)
 
     async def _schemas(self, wanted: Wanted) -> frozenset[str]:
         schema = wanted.card.table_schema

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,6 +38,8 @@ GRANULARITIES = {
     "region": "fr:region",
     "country": "country",
 }
+MOST_NAMED = 5
+BETWEEN = re.compile(r"[-'’\s]+")
 TITLE, DESCRIPTION, TAG = 350, 100_000, (3, 96)
 # What udata-hydra writes into a resource's `extras` once it has read the file.
 PARSING, DERIVED = "analysis:parsing:", ("parquet", "geojson", "pmtiles")
@@ -46,14 +48,15 @@ TEXTS = ("title", "description", "tags")
 
 @dataclass(frozen=True)
 class Known:
-    """What this udata has: ids of licences, granularities, zones asked for, schemas.
+    """What this udata has: ids of licences, granularities, schemas; each zone of the card → the ids of
+    those that it may mean there.
 
     `hosts`: endings of files whose bytes it takes; None if they are to be linked.
     """
 
     licences: Collection[str]
     granularities: Collection[str]
-    zones: Collection[str]
+    zones: Mapping[str, tuple[str, ...]]
     schemas: Collection[str]
     contact: str | None
     hosts: Collection[str] | None = None
@@ -120,12 +123,44 @@ def _spatial(wanted: Wanted, known: Known, warnings: list[Reason]) -> Fields:
     spatial = wanted.card.spatial
     if spatial is None:
         return {"zones": [], "granularity": "other"}
-    missing = sorted(set(spatial.zones) - set(known.zones))
-    warnings.extend(Reason(code="portal_zone_unknown", expected=zone) for zone in missing)
+    found = set()
+    for zone in sorted(set(spatial.zones)):
+        match known.zones.get(zone, ()):
+            case ():
+                warnings.append(Reason(code="portal_zone_unknown", expected=zone))
+            case (one,):
+                found.add(one)
+            case several:
+                # A wrong territory is worse than none.
+                named = ", ".join(several[:MOST_NAMED])
+                warnings.append(Reason(code="portal_zone_several", expected=zone, found=named))
     granularity = GRANULARITIES.get(spatial.granularity, spatial.granularity)
     if granularity not in known.granularities:
         granularity = "other"
-    return {"zones": sorted(set(spatial.zones) & set(known.zones)), "granularity": granularity}
+    return {"zones": sorted(found), "granularity": granularity}
+
+
+def zones_meant(asked: str, suggested: object) -> tuple[str, ...]:
+    """The ids of the zones that have this very code; or this very name, if none has the code.
+
+    `suggested`: what the portal's search found, which takes parts of words as well.
+    """
+    zones = [_dict(one) for one in _list(suggested)]
+    by_code = [str(one["id"]) for one in zones if one.get("code") == asked]
+    by_name = [str(one["id"]) for one in zones if _plain(one.get("name")) == _plain(asked)]
+    return tuple(sorted(set(by_code or by_name)))
+
+
+def searched(asked: str) -> str:
+    """What to ask the portal's search for, which knows letters alone: the longest word, the last one
+    (« Saint » begins thousands of names)."""
+    parts = [one for one in BETWEEN.split(asked) if one] or [asked]
+    return max(reversed(parts), key=len)
+
+
+def _plain(name: object) -> str:
+    """A name without what people write differently: case, hyphens, apostrophes."""
+    return BETWEEN.sub(" ", str(name)).casefold().strip()
 
 
 def _schema(wanted: Wanted, known: Known, warnings: list[Reason]) -> Fields | None:
