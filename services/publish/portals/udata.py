@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import quote
 
+from services.publish.portals import udata_answers as answers
 from services.publish.portals import udata_words as words
 from services.publish.portals.call import body, open_http, refusal, send
 from services.publish.portals.connector import (
@@ -122,7 +123,7 @@ class Udata:
         if ids.dataset:
             found = await self._get(f"/api/1/datasets/{ids.dataset}/", stranger=stranger)
             if isinstance(found, dict):
-                read = words.seen(found, self._tabular_url)
+                read = answers.seen(found, self._tabular_url)
                 if not (stranger and read.hidden):
                     return await self._with_service(read, uri, ids, stranger=stranger)
             return None
@@ -222,9 +223,9 @@ class Udata:
         """
         there = before.raw if before else {}
         extras = cast("dict[str, object]", there.get("resources", {}))
-        ours = [words.with_others(one, extras.get(str(one["id"]))) for one in resources]
+        ours = [answers.with_others(one, extras.get(str(one["id"]))) for one in resources]
         kept: list[Fields] = [{"id": one} for one in before.others] if before else []
-        sent: Fields = words.with_others(told.dataset, there.get("extras"))
+        sent: Fields = answers.with_others(told.dataset, there.get("extras"))
         sent |= {"resources": [*ours, *kept]}
         if before is None:
             sent |= {"private": True}
@@ -233,13 +234,13 @@ class Udata:
             made = await self._write("POST", "/api/1/datasets/", sent)
             if made is None:
                 raise PortalAway(Reason(code="portal_unreadable"))
-            return words.seen(made, self._tabular_url)
+            return answers.seen(made, self._tabular_url)
         if before.hidden:
             sent |= {"deleted": None, "archived": None, "private": False}
         made = await self._write("PUT", f"/api/1/datasets/{before.ids.dataset}/", sent)
         if made is None:
             raise Quarantined(Reason(code="portal_dataset_gone"))
-        return words.seen(made, self._tabular_url)
+        return answers.seen(made, self._tabular_url)
 
     async def _upload(self, dataset: str, resource: str, one: WantedFile) -> None:
         """Brings a file's bytes to the resource."""

@@ -1,4 +1,4 @@
-"""A dataset in udata's words, and udata's answers in the same form. Pure; checked against udata 17."""
+"""A dataset in udata's words. Pure; checked against udata 17. Its answers: `udata_answers`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ import unicodedata
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from services.publish.portals.connector import (
     Description,
     Fields,
-    Ids,
-    Seen,
-    Served,
     Wanted,
     WantedFile,
 )
@@ -41,8 +37,6 @@ GRANULARITIES = {
 MOST_NAMED = 5
 BETWEEN = re.compile(r"[-'’\s]+")
 TITLE, DESCRIPTION, TAG = 350, 100_000, (3, 96)
-# What udata-hydra writes into a resource's `extras` once it has read the file.
-PARSING, DERIVED = "analysis:parsing:", ("parquet", "geojson", "pmtiles")
 TEXTS = ("title", "description", "tags")
 
 
@@ -145,7 +139,7 @@ def zones_meant(asked: str, suggested: object) -> tuple[str, ...]:
 
     `suggested`: what the portal's search found, which takes parts of words as well.
     """
-    zones = [_dict(one) for one in _list(suggested)]
+    zones = [as_dict(one) for one in as_list(suggested)]
     by_code = [str(one["id"]) for one in zones if one.get("code") == asked]
     by_name = [str(one["id"]) for one in zones if _plain(one.get("name")) == _plain(asked)]
     return tuple(sorted(set(by_code or by_name)))
@@ -197,6 +191,11 @@ def ending(one: WantedFile) -> str:
     return one.file.name.rpartition(".")[2].lower()
 
 
+def is_hosted(fields: Fields) -> bool:
+    """Whether a resource's bytes are, or may be, the portal's to give."""
+    return fields.get("filetype") == "file" or SENT in as_dict(fields.get("extras"))
+
+
 def before_upload(one: WantedFile, fields: Fields, there: Fields | None) -> Fields:
     """A resource that is to be hosted, until its bytes are there: as it was, or a link to ours."""
     if there and is_hosted(there):
@@ -219,131 +218,11 @@ def _hosted(one: WantedFile, schema: Fields | None) -> Fields:
     return told
 
 
-def seen(body: dict[str, object], tabular_url: str = "") -> Seen:
-    """udata's answer about a dataset, in the form of `describe`."""
-    dataset: Fields = {
-        "title": body.get("title"),
-        "description": str(body.get("description") or "").strip(),
-        "license": body.get("license"),
-        "frequency": body.get("frequency"),
-        "tags": sorted(str(one) for one in _list(body.get("tags"))),
-        "spatial": _seen_spatial(body.get("spatial")),
-        "extras": {
-            name: value
-            for name, value in _dict(body.get("extras")).items()
-            if name in (KEY, RELEASE)
-        },
-    }
-    if period := _dict(body.get("temporal_coverage")):
-        dataset["temporal_coverage"] = {
-            name: str(period[name])[:10] for name in ("start", "end") if period.get(name)
-        }
-    if points := _list(body.get("contact_points")):
-        dataset["contact_points"] = [_dict(one).get("id") for one in points]
-    ids: dict[str, str] = {}
-    resources: dict[str, Fields] = {}
-    others: list[str] = []
-    for each in _list(body.get("resources")):
-        resource = _dict(each)
-        uri = _dict(resource.get("extras")).get(FILE_KEY)
-        if not isinstance(uri, str) or uri in ids:
-            others.append(str(resource.get("id")))
-            continue
-        ids[uri] = str(resource.get("id"))
-        resources[uri] = _seen_resource(resource)
-    return Seen(
-        ids=Ids(str(body["id"]), ids),
-        dataset=dataset,
-        resources=resources,
-        addresses={uri: str(one["url"]) for uri, one in resources.items()},
-        others=tuple(others),
-        hidden=bool(body.get("private") or body.get("deleted") or body.get("archived")),
-        served=served(body, tabular_url),
-        raw={
-            "extras": _dict(body.get("extras")),
-            "resources": {
-                str(_dict(one).get("id")): _dict(_dict(one).get("extras"))
-                for one in _list(body.get("resources"))
-            },
-        },
-    )
-
-
-def with_others(told: Fields, there: object) -> Fields:
-    """The fields with what others wrote into `extras` there: udata replaces them as a whole.
-
-    A mark of bytes that were sent stays with a file that is hosted, and goes with a link.
-    """
-    kept = {n: value for n, value in _dict(there).items() if n != SENT or is_hosted(told)}
-    return {**told, "extras": {**kept, **_dict(told.get("extras"))}}
-
-
-def is_hosted(fields: Fields) -> bool:
-    """Whether a resource's bytes are, or may be, the portal's to give."""
-    return fields.get("filetype") == "file" or SENT in _dict(fields.get("extras"))
-
-
-def served(body: dict[str, object], tabular_url: str) -> tuple[Served, ...]:
-    """What udata hosts of ours, and what its crawler (udata-hydra) derived from files of ours.
-
-    The crawler's words stand in a resource's `extras`; its rows are read through an API of their own,
-    at `tabular_url` by the resource's id.
-    """
-    found = []
-    for each in _list(body.get("resources")):
-        resource = _dict(each)
-        extras, rid = _dict(resource.get("extras")), str(resource.get("id"))
-        if not extras.get(FILE_KEY) and not resource.get("harvest"):
-            # A person's document.
-            continue
-        if is_hosted(resource):
-            found.append(Served(rid, "file", str(resource.get("url") or "")))
-        began = _moment(extras.get(f"{PARSING}started_at"))
-        for kind in DERIVED:
-            if address := extras.get(f"{PARSING}{kind}_url"):
-                found.append(Served(rid, kind, str(address), began))
-        if extras.get(f"{PARSING}parsing_table"):
-            base = tabular_url.rstrip("/")
-            address = f"{base}/api/resources/{rid}/data/" if base else ""
-            found.append(Served(rid, "tabular", address, began))
-    return tuple(found)
-
-
-def _moment(value: object) -> datetime | None:
-    """A date of the crawler's; without a zone it is UTC."""
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _seen_spatial(value: object) -> Fields:
-    found = _dict(value)
-    return {
-        "zones": sorted(str(zone) for zone in _list(found.get("zones"))),
-        "granularity": found.get("granularity") or "other",
-    }
-
-
-def _seen_resource(resource: dict[str, object]) -> Fields:
-    names = ("title", "type", "filetype", "url", "format", "mime", "filesize")
-    told: Fields = {name: resource.get(name) for name in names}
-    checksum = _dict(resource.get("checksum"))
-    told["checksum"] = {name: checksum.get(name) for name in ("type", "value")}
-    extras = _dict(resource.get("extras"))
-    told["extras"] = {FILE_KEY: extras.get(FILE_KEY)}
-    if SENT in extras and extras.get(SENT_SHA1) == checksum.get("value"):
-        told["extras"] = {FILE_KEY: extras.get(FILE_KEY), SENT: extras[SENT]}
-    schema = _dict(resource.get("schema"))
-    if schema.get("name"):
-        told["schema"] = {name: schema.get(name) for name in ("name", "version")}
-    return told
-
-
-def _dict(value: object) -> dict[str, object]:
+def as_dict(value: object) -> dict[str, object]:
+    """The object, or an empty one for what is none."""
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[object]:
+def as_list(value: object) -> list[object]:
+    """The list, or an empty one for what is none."""
     return value if isinstance(value, list) else []

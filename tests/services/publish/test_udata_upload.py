@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.publish.portals import udata_answers as answers
 from services.publish.portals import udata_upload as uploads
 from services.publish.portals import udata_words as words
 from services.publish.portals.connector import Fields, Wanted
@@ -132,7 +133,7 @@ def test_what_the_portal_does_not_take_is_linked_and_said() -> None:
 def seen(**resource: object) -> Fields:
     """The resource of the CSV file in our words."""
     told = {"id": "a", "filetype": "file", "filesize": len(CSV), **resource}
-    return words.seen({"id": "1", "resources": [told]}).resources[URI]
+    return answers.seen({"id": "1", "resources": [told]}).resources[URI]
 
 
 def test_a_file_replaced_by_hand_is_not_the_one_that_was_sent() -> None:
@@ -158,7 +159,7 @@ def test_until_its_bytes_are_there_a_file_is_a_link_or_as_it_was() -> None:
 def test_what_others_wrote_into_extras_stays() -> None:
     """Their keys are sent back; a mark of sent bytes goes with the file it was of."""
     there = {"theirs": 1, words.FILE_KEY: "old", words.SENT: "256"}
-    link = words.with_others({"filetype": "remote", "extras": {words.FILE_KEY: URI}}, there)
+    link = answers.with_others({"filetype": "remote", "extras": {words.FILE_KEY: URI}}, there)
     assert link["extras"] == {"theirs": 1, words.FILE_KEY: URI}
-    hosted = words.with_others({"filetype": "file", "extras": {words.FILE_KEY: URI}}, there)
+    hosted = answers.with_others({"filetype": "file", "extras": {words.FILE_KEY: URI}}, there)
     assert hosted["extras"] == {"theirs": 1, words.FILE_KEY: URI, words.SENT: "256"}

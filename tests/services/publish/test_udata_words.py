@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.publish.portals import udata_answers as answers
 from services.publish.portals import udata_words as words
 from services.publish.portals.wanted import make_wanted
 from shared.card_file import BadCard
@@ -84,7 +85,9 @@ def test_tags_are_written_as_the_portal_writes_them() -> None:
 def test_a_resource_with_our_key_twice_is_somebody_elses() -> None:
     """A person copied it: the first is ours."""
     resource = {"url": "u", "extras": {words.FILE_KEY: "uri#csv"}}
-    seen = words.seen({"id": "1", "resources": [{"id": "a", **resource}, {"id": "b", **resource}]})
+    seen = answers.seen(
+        {"id": "1", "resources": [{"id": "a", **resource}, {"id": "b", **resource}]}
+    )
     assert (seen.ids.resources, seen.others) == ({"uri#csv": "a"}, ("b",))
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from services.publish.portals import udata_answers as answers
 from services.publish.portals import udata_words as words
 from services.publish.portals.connector import Fields, Served
 from services.publish.portals.where import Where
@@ -25,7 +26,7 @@ CRAWLED: Fields = {
 
 
 def served(resource: Fields, tabular_url: str = "http://tabular.example/") -> tuple[Served, ...]:
-    return words.served({"id": "1", "resources": [resource]}, tabular_url)
+    return answers.served({"id": "1", "resources": [resource]}, tabular_url)
 
 
 def test_all_that_a_crawler_made_is_listed_with_the_rows_api() -> None:
