@@ -198,3 +198,37 @@ async def test_a_portal_that_fails(place: Place) -> None:
         return 'ecluse_portal_arrivals{portal="agglo",state="arrived"} 2.0' in listed
 
     await eventually(counted, "arrivals are not counted", town.patience)
+
+
+async def test_a_token_that_is_revoked_while_the_service_runs(place: Place) -> None:
+    """Said once the portal refuses it; the release is out all the same, strangers keep what they had
+    there, and a new token brings what was missed.
+    """
+    town, udata = place.town, place.udata
+    made = await asyncio.to_thread(
+        udata.call, "POST", "/api/1/me/api_tokens/", {"name": town.database}
+    )
+    with_portal(town, place.portal(), made["token"])
+    await town.start()
+    await town.declare(promised())
+    await town.send(A)
+    await town.quiet()
+    await at_rest(town)
+    first = await place.there()
+    path = f"/api/1/me/api_tokens/{made['id']}/"
+    await asyncio.to_thread(udata.call, "DELETE", path)
+    change = await town.send(B)
+    await town.quiet()
+    assert (await town.change(change))["end"] == "published"
+    await until(town, stands("pending", "portal_token_refused"), "the refusal is not told")
+    still = await place.there()
+    assert still["extras"] == first["extras"]
+    assert ids(still) == ids(first)
+    await town.stop("publish")
+    with_portal(town, place.portal(), udata.key)
+    await town.start("publish")
+    tried_again(town)
+    await at_rest(town)
+    there = await place.there()
+    assert (there["id"], ids(there)) == (first["id"], ids(first))
+    assert there["extras"]["ecluse:release"] != first["extras"]["ecluse:release"]

@@ -111,6 +111,12 @@ class PortalWorker:
                 if not await claims.keep(self.database, held, self.settings.lease_seconds):
                     return
 
+    async def _still_mine(self, held: Claim) -> bool:
+        """Whether nobody took the copy over while this process stood still. Asked before each write: who
+        took it over may have brought a newer release there.
+        """
+        return await claims.keep(self.database, held, self.settings.lease_seconds)
+
     async def _deliver(self, held: Claim) -> None:
         log = logger(dataset=held.dataset, portal=self.name, act=held.act)
         try:
@@ -189,6 +195,8 @@ class PortalWorker:
             await self._looks.note(held, before.served)
         if before is None or before.hidden or compare.differences(told, before):
             crash_point("before-portal-write")
+            if not await self._still_mine(held):
+                return "cancelled"
             await self.connector.upsert(told, wanted, before, known.remember)
             crash_point("after-portal-write")
         after = await self.connector.read_back(wanted.uri, known.ids, stranger=False)
@@ -226,6 +234,9 @@ class PortalWorker:
         if there is not None:
             await self._looks.note(held, there.served)
         if there is not None and (not there.hidden or _stays(there)):
+            crash_point("before-portal-withdraw")
+            if not await self._still_mine(held):
+                return "cancelled"
             await self.connector.withdraw(there)
         if await self.connector.read_back(uri, ids, stranger=True) is not None:
             raise Quarantined(Reason(code="portal_still_shown"))
