@@ -100,6 +100,14 @@ def _copies(portals: list[dict[str, Any]], language: str, console: Console) -> N
     for one in portals:
         if one["state"] != "arrived":
             _reasons(one["portal"], (one["reasons"] or [])[:5], language, console)
+    standing = [
+        (one["portal"], each["kind"], each["address"] or "-", (each["looked_at"] or "-")[:16])
+        for one in portals
+        for each in one.get("withdrawn_copies", ())
+        if each["state"] == "stands"
+    ]
+    if standing:
+        _columns(("portal", "still open there", "address", "looked at"), standing, console)
 
 
 def _harvests(checks: list[dict[str, Any]] | None, language: str, console: Console) -> None:

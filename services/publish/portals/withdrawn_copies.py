@@ -24,7 +24,6 @@ from services.publish.portals.connector import Served
 from services.publish.portals.fetch_file import MOST_REDIRECTS
 from services.publish.portals.where import Refused, Where
 from services.publish.views import plain
-from shared.at_once import at_once
 from shared.database import Database
 from shared.messages import Reason
 
@@ -54,7 +53,8 @@ class Looks:
         new = [one for one in found if (one.resource, one.kind) not in known]
         if not new:
             return
-        statuses = await self._statuses([one.address for one in new])
+        # However many there are, the portal is asked to withdraw the dataset soon.
+        statuses = await self.statuses([one.address for one in new], within=LOOK_SECONDS)
         rows = [
             {
                 "publication": held.publication, "portal": held.portal, "dataset": held.dataset,
@@ -76,7 +76,7 @@ class Looks:
         async with self.database.transaction() as connection:
             rows = [row for row in await _rows(connection, held) if row.state != "settled"]
         now = {(one.resource, one.kind): one for one in instead}
-        statuses = await self._statuses([row.address for row in rows])
+        statuses = await self.statuses([row.address for row in rows])
         standing = []
         async with self.database.transaction("portal-copies-looked-at") as connection:
             for row, status in zip(rows, statuses, strict=True):
@@ -101,14 +101,22 @@ class Looks:
         kinds = ", ".join(sorted(set(standing)))
         return (Reason(code="portal_copies_stand", count=len(standing), detail=kinds),)
 
-    async def _statuses(self, addresses: Sequence[str]) -> list[int]:
+    async def statuses(self, addresses: Sequence[str], within: float | None = None) -> list[int]:
+        """What a stranger gets at each; 0 for what has not answered `within` so many seconds in all."""
         gate = asyncio.Semaphore(LOOKS_AT_ONCE)
 
         async def status(address: str) -> int:
             async with gate:
                 return await status_of(self.http, self.where, address) if address else 0
 
-        return await at_once(*(status(one) for one in addresses))
+        looks = [asyncio.ensure_future(status(one)) for one in addresses]
+        try:
+            done, _ = await asyncio.wait(looks, timeout=within) if looks else (set(), set())
+            return [one.result() if one in done else 0 for one in looks]
+        finally:
+            for one in looks:
+                one.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
 
 
 def judge(

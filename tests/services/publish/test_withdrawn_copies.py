@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,7 +12,7 @@ from services.publish.portals import udata_answers as answers
 from services.publish.portals import udata_words as words
 from services.publish.portals.connector import Fields, Served
 from services.publish.portals.where import Where
-from services.publish.portals.withdrawn_copies import LONGEST_ANALYSIS, judge, status_of
+from services.publish.portals.withdrawn_copies import LONGEST_ANALYSIS, Looks, judge, status_of
 
 LISTED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = LISTED + LONGEST_ANALYSIS + timedelta(seconds=1)
@@ -121,3 +122,21 @@ async def test_a_stranger_follows_redirects_and_reads_no_body() -> None:
     assert elsewhere == 0
     assert {one.url.host for one in asked} == {"127.0.0.1"}
     assert all(one.headers["range"] == "bytes=0-0" for one in asked)
+
+
+async def test_many_addresses_that_do_not_answer_do_not_hold_the_withdrawal_up() -> None:
+    """What has not answered in time has not been seen: it is listed all the same."""
+    slow = asyncio.Event()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/there":
+            await slow.wait()
+        return httpx.Response(206)
+
+    here = Where(frozenset({("127.0.0.1", 80)}))
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http:
+        looks = Looks(None, http, here)  # type: ignore[arg-type]  # not asked for
+        paths = ["/there", *(f"/{number}" for number in range(20))]
+        told = await looks.statuses([f"http://127.0.0.1{one}" for one in paths], within=1.0)
+    assert told == [206, *[0] * 20]
+    assert await Looks(None, http, here).statuses([]) == []  # type: ignore[arg-type]
