@@ -131,6 +131,33 @@ async def test_what_the_portal_would_refuse_is_told_before_it_harvests(place: Pl
     await place.counted(0)
 
 
+async def test_an_api_is_harvested_with_its_dataset(place: Place) -> None:
+    """The feed's data service becomes a dataservice there, linked to the dataset; the dry run and the
+    checks of the harvest know the dataset beside it.
+    """
+    town, udata = place.town, place.udata
+    await town.start()
+    api = {
+        "url": "https://api.ville.example/bancs",
+        "description": "https://api.ville.example/o.json",
+    }
+    await town.declare(card(portals=PORTALS, exposure="both", api=api))
+    await town.send(A)
+    await town.quiet()
+    await place.says("bancs")
+    feed = f"{town.settings.public_url}/catalog.ttl"
+    source = await asyncio.to_thread(udata.make_source, place.organization, feed)
+    job = await asyncio.to_thread(udata.harvest, source)
+    assert job["items"]["by_status"]["done"] == 2
+    path = f"/api/1/dataservices/?organization={place.organization}"
+    [there] = (await asyncio.to_thread(udata.public, path))["data"]
+    assert (there["title"], there["base_api_url"]) == ("Bancs publics (API)", api["url"])
+    assert (there["machine_documentation_url"], there["license"]) == (api["description"], "lov2")
+    path = f"/api/1/datasets/?dataservice={there['id']}"
+    [served] = (await asyncio.to_thread(udata.public, path))["data"]
+    assert served["title"] == "Bancs publics"
+
+
 async def test_a_key_that_the_portal_refuses_is_told(place: Place) -> None:
     """The release is out, the harvest needs no key; with a new one the dry run takes place."""
     town = place.town

@@ -72,6 +72,25 @@ def test_one_dataset_is_a_feed_of_its_own_and_says_the_same() -> None:
     assert client.get("/datasets/bancs/catalog.ttl").status_code == 404
 
 
+def test_an_api_of_a_card_is_a_data_service_beside_its_dataset() -> None:
+    """With its own identifier, where it answers, where it is described; only if the card offers it."""
+    api = {
+        "url": "https://api.ville.example/bancs",
+        "description": "https://api.ville.example/o.json",
+    }
+    memory = town()
+    memory.known = [dataset("bancs", card=CARD | {"api": api, "exposure": "both"})]
+    graph = feed(memory)
+    [service] = graph.subjects(RDF.type, DCAT.DataService)
+    assert str(service) == str(graph.value(service, DCTERMS.identifier)) == f"{NODE}#api"
+    assert str(graph.value(service, DCAT.endpointURL)) == api["url"]
+    assert str(graph.value(service, DCAT.endpointDescription)) == api["description"]
+    assert graph.value(service, DCAT.servesDataset) == NODE
+    assert str(graph.value(service, DCTERMS.title)) == "Bancs publics (API)"
+    memory.known = [dataset("bancs", card=CARD | {"exposure": "both"})]
+    assert not list(feed(memory).subjects(RDF.type, DCAT.DataService))
+
+
 @pytest.mark.parametrize(
     ("address", "form"),
     [("/catalog.ttl", "turtle"), ("/catalog.jsonld", "json-ld"), ("/catalog.xml", "xml")],
