@@ -124,7 +124,9 @@ async def failed(
 async def gone(
     database: Database, connection: AsyncConnection, held: Claim, standing: tuple[Reason, ...] = ()
 ) -> None:
-    """Verified: strangers do not see the dataset any more. It is withdrawn if nothing is `standing`."""
+    """Verified: strangers do not see the dataset any more. The publication of this withdrawal is gone if
+    nothing of it is `standing`.
+    """
     c, a = p.portal_copies.c, p.arrivals.c
     await connection.execute(
         update(p.portal_copies)
@@ -134,12 +136,13 @@ async def gone(
             looked_at=func.now(),
         )
     )  # fmt: skip
+    chosen = [a.dataset == held.dataset, a.portal == held.portal, a.state != "withdrawn"]
     if standing:
         await failed(database, connection, held, standing)
-        return
+        chosen.append(a.publication != held.publication)
     others = await connection.execute(
         update(p.arrivals)
-        .where(a.dataset == held.dataset, a.portal == held.portal, a.state != "withdrawn")
+        .where(*chosen)
         .values(state="withdrawn", verified_at=func.now())
         .returning(a.publication, a.release)
     )
