@@ -197,9 +197,16 @@ class Udata:
         if before is None or late:
             # Shown once it is whole. All is said again: a form without tags takes them away.
             again: list[Fields] = [
-                {"id": now.ids.resources[uri], **fields} for uri, fields in told.resources.items()
+                {"id": now.ids.resources[uri], **fields} for uri, fields in of_files.items()
             ]
             await self._write_whole(told, now, again)
+        api = service_uri(wanted.uri)
+        if api in told.resources:
+            dataset = str(now.ids.dataset)
+            service = await self._services.put(told.resources[api], dataset, known.get(api))
+            await remember({api: service})
+        elif api in known:
+            await self._services.remove(known[api])
 
     async def _drop_hosted(self, told: Description, before: Seen | None) -> None:
         """Files that the portal hosts go one by one: left out of a dataset they could still be had."""
