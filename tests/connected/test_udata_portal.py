@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.portal_settings import PortalAccess
@@ -232,3 +233,58 @@ async def test_a_token_that_is_revoked_while_the_service_runs(place: Place) -> N
     there = await place.there()
     assert (there["id"], ids(there)) == (first["id"], ids(first))
     assert there["extras"]["ecluse:release"] != first["extras"]["ecluse:release"]
+
+
+async def test_a_portal_that_hosts_the_files(place: Place) -> None:
+    """Proven by what a stranger fetches there; a withdrawal leaves nothing at their addresses, and the
+    release of before comes back to the same dataset.
+    """
+    town, udata = place.town, place.udata
+    # Its files lie elsewhere than its API.
+    with_portal(town, place.portal(mode="upload", public_url=udata.url), udata.key)
+    await town.start()
+    await town.declare(promised())
+    await town.send(A)
+    await town.quiet()
+    told = await at_rest(town)
+    assert [(one["code"], one["detail"]) for one in told["warnings"]] == [
+        ("portal_format_linked", "parquet")
+    ]
+    assert {one["format"]: one["ours"] for one in told["files"]} == {
+        "csv": False, "json": False, "parquet": True,
+    }  # fmt: skip
+    assert [one["wrong"] for one in told["files"]] == [[], [], []]
+    first = await place.there()
+    [(good,)] = town.rows("select release from publish.datasets")
+    await town.send(B)
+    await town.quiet()
+    await until(town, lambda one: one["release"] != good, "the second is not under way")
+    await at_rest(town)
+    second = await place.there()
+    assert (second["id"], ids(second)) == (first["id"], ids(first))
+    [(bad,)] = town.rows("select release from publish.datasets")
+    await town.act(
+        f"/releases/{bad}/decision",
+        {"verdict": "withdrawn", "reason": "un nom", "motive": "personal_data", "put_back": True},
+    )
+    await until(
+        town,
+        lambda one: one["release"] == good and one["state"] == "arrived" and not one["deliveries"],
+        "the release of before is not back",
+    )
+    back = await place.there()
+    assert back["id"] == first["id"]
+
+    async def status(address: str) -> int:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(address)).status_code
+
+    def hosted(dataset: dict[str, Any]) -> set[str]:
+        return {one["url"] for one in dataset["resources"] if one["filetype"] == "file"}
+
+    assert {await status(one) for one in hosted(back)} == {200}
+    gone = (hosted(first) | hosted(second)) - hosted(back)
+    assert {await status(one) for one in gone} == {404}
+    listed = (await copy(town))["withdrawn_copies"]
+    assert {one["address"] for one in listed} == hosted(second)
+    assert {one["state"] for one in listed} <= {"gone", "rebuilt"}

@@ -19,10 +19,12 @@ from pydantic import SecretStr
 from services.publish.portals import compare, udata_upload
 from services.publish.portals import udata as connector
 from services.publish.portals.connector import Access, Connector, Description, Ids, Seen, Wanted
+from services.publish.portals.failures import Unknown
 from services.publish.portals.wanted import make_wanted
 from shared.event_parts import FileRef
 from shared.portal_settings import PortalAccess
 from tests.cards import card
+from tests.peers.moody_proxy import Happens, MoodyProxy, calm
 from tests.peers.udata_server import Udata
 from tests.services.publish.test_udata_words import Publication
 
@@ -56,8 +58,8 @@ class Files:
 Open = Callable[[FileRef], AsyncIterator[bytes]]
 
 
-def connect(peer: Udata, organization: str, content: Open) -> Connector:
-    told = PortalAccess(kind="udata", url=peer.url, organization=organization, mode="upload")
+def connect(peer: Udata, organization: str, content: Open, url: str = "") -> Connector:
+    told = PortalAccess(kind="udata", url=url or peer.url, organization=organization, mode="upload")
     return connector.open_portal(Access("agglo", told, SecretStr(peer.key), content))
 
 
@@ -169,6 +171,39 @@ async def test_a_portal_changes_from_hosting_to_links_and_back(udata: Udata) -> 
     assert third.served == ()
     assert (await fetch(second.addresses[uri("csv")]))[0] == 404
     for portal in (hosting, linking):
+        await portal.close()
+
+
+@pytest.mark.parametrize(
+    ("happens", "code", "sent"), [("cut", "portal_unanswered", 1), ("page", "portal_unreadable", 2)]
+)
+async def test_an_upload_whose_answer_is_lost_is_settled_by_reading(
+    udata: Udata, happens: Happens, code: str, sent: int
+) -> None:
+    """The portal took the file and cut the connection: not sent again. It answered a page of errors and
+    took nothing: sent again. Strangers see nothing of a dataset that is not whole.
+    """
+    organization = await asyncio.to_thread(udata.make_organization, f"Ville au fil {happens}")
+    store = Files(csv=b"id\n1\n")
+    aim = store.wanted()
+    with MoodyProxy(udata.url) as proxy:
+        portal = connect(udata, organization, store.open, proxy.url)
+        proxy.mood = lambda method, path: (
+            happens if method == "POST" and path.endswith("/upload/") else "pass"
+        )
+        with pytest.raises(Unknown) as stopped:
+            await put(portal, aim, None)
+        assert stopped.value.reasons[0].code == code
+        assert await portal.read_back(aim.uri, Ids(), stranger=True) is None
+        proxy.mood = calm
+        before = await portal.read_back(aim.uri, Ids(), stranger=False)
+        assert before is not None
+        assert before.hidden
+        _, seen = await put(portal, aim, before)
+        assert seen.ids.dataset == before.ids.dataset
+        assert await fetch(seen.addresses[uri("csv")]) == (200, b"id\n1\n")
+        forms = [one for one in proxy.written() if one.endswith("/upload/")]
+        assert len(forms) == sent
         await portal.close()
 
 
