@@ -30,7 +30,7 @@ from tests.services.publish.test_udata_words import Publication
 
 BLOCK = b"0123456789abcdef" * 4096
 BYTES = 2**30 if os.environ.get("ECLUSE_TEST_WHOLE") == "1" else 2**28
-# Some parts of 4 MiB are under way at a time, whatever the file is: about 60 MiB were seen for a gigabyte.
+# Some parts of 4 MiB are under way at a time, whatever the file is: 60 MiB were seen for a gigabyte.
 MOST_MORE = 128 * 2**20
 PUBLIC = "http://ville.example"
 
