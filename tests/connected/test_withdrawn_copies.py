@@ -165,10 +165,12 @@ async def test_copies_made_anew_from_the_release_put_back_are_no_breach(crawled:
 async def test_a_harvested_dataset_and_its_copies_go_by_the_organisations_token(
     crawled: Crawled,
 ) -> None:
-    """Nothing was ever pushed there: found under our URI, deleted, its copies looked at."""
+    """Nothing was ever pushed there: found under our URI, deleted with its API, its copies looked at."""
     town, udata = crawled.town, crawled.udata
     await town.start()
-    await town.declare(promised(portals=["own", {"udata": PORTAL, "by": "harvest"}]))
+    api = {"url": "https://api.ville.example/bancs"}
+    by_harvest = ["own", {"udata": PORTAL, "by": "harvest"}]
+    await town.declare(promised(portals=by_harvest, exposure="both", api=api))
     await town.send(A)
     await town.quiet()
     base = town.settings.public_url
@@ -186,7 +188,10 @@ async def test_a_harvested_dataset_and_its_copies_go_by_the_organisations_token(
     assert await asyncio.to_thread(udata.public, f"/api/1/datasets/{dataset}/") is None
     told = await crawled.sheet()
     assert (told["by"], told["gone"], told["ask"]) == ("harvest", False, False)
-    assert len(told["copies"]) == 3
+    assert [one["kind"] for one in told["copies"] if one["state"] == "gone"] == ["dataservice"]
+    assert len([one for one in told["copies"] if one["state"] == "stands"]) == 3
+    services = f"/api/1/dataservices/?organization={crawled.organization}"
+    assert (await asyncio.to_thread(udata.public, services))["data"] == []
     crawled.copies.there.clear()
     tried_again(town)
     await until(town, lambda one: not one["deliveries"], "what is gone holds the withdrawal open")

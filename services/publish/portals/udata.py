@@ -124,17 +124,21 @@ class Udata:
             found = await self._get(f"/api/1/datasets/{ids.dataset}/", stranger=stranger)
             if isinstance(found, dict):
                 read = answers.seen(found, self._tabular_url)
-                if not (stranger and read.hidden):
-                    return await self._with_service(read, uri, ids, stranger=stranger)
+                if stranger and read.hidden:
+                    return None
+                api = service_uri(uri)
+                service = ids.resources.get(api)
+                if service is None and found.get("harvest") and not stranger:
+                    # A harvest tells nobody the ids that it gave.
+                    service = await self._services.find(api, str(read.ids.dataset))
+                if service is not None:
+                    return await self._with_service(read, api, service, stranger=stranger)
+                return read
             return None
         return await self._find(uri, stranger=stranger)
 
-    async def _with_service(self, read: Seen, uri: str, ids: Ids, *, stranger: bool) -> Seen:
-        """With the dataset's API, if it was ever declared there."""
-        api = service_uri(uri)
-        service = ids.resources.get(api)
-        if service is None:
-            return read
+    async def _with_service(self, read: Seen, api: str, service: str, *, stranger: bool) -> Seen:
+        """With the dataset's API, as it is declared there."""
         dataset = str(read.ids.dataset)
         found = await self._services.read(service, dataset, stranger=stranger)
         if found is None:

@@ -114,7 +114,9 @@ class Services:
     async def put(self, told: Fields, dataset: str, service: str | None) -> str:
         """Declares the API, or brings its declaration up to date; its id. One that is there is kept."""
         sent = {name: value for name, value in told.items() if name not in ("linked", "hidden")}
-        service = service or await self._find(told, dataset)
+        extras = told["extras"]
+        api = str(extras[FILE_KEY]) if isinstance(extras, dict) else ""
+        service = service or await self.find(api, dataset)
         if service is None:
             fresh = sent | {"datasets": [dataset]}
             if self._organization:
@@ -138,10 +140,15 @@ class Services:
         """Takes the declaration off; one that is off is left."""
         await self._write("DELETE", f"{PATH}{service}/", None)
 
-    async def _find(self, told: Fields, dataset: str) -> str | None:
-        """The one with our key, whose id got lost on the way."""
+    async def find(self, api: str, dataset: str) -> str | None:
+        """The id of the one with our key, or harvested under it, whose id we do not know."""
         for one in await self._of(dataset, stranger=False):
-            if seen(one, linked=True)["extras"] == told["extras"]:
+            extras, harvest = one.get("extras"), one.get("harvest")
+            keys = (
+                extras.get(FILE_KEY) if isinstance(extras, dict) else None,
+                harvest.get("remote_id") if isinstance(harvest, dict) else None,
+            )
+            if api in keys:
                 return str(one["id"])
         return None
 

@@ -110,6 +110,15 @@ async def test_one_whose_id_got_lost_is_found_by_our_key() -> None:
     assert portal.written[1][2] == [{"id": "d1"}]
 
 
+async def test_a_harvested_one_is_found_under_our_name() -> None:
+    """A harvest writes none of our keys, and tells nobody its ids."""
+    made = told(wanted())
+    taken = listed(made, id="s2", extras={}, harvest={"remote_id": f"{URI}#api"})
+    portal = Portal(s0=listed(made, id="s0", extras={}, harvest=None), s2=taken)
+    assert await portal.services.find(f"{URI}#api", "d1") == "s2"
+    assert await portal.services.find(f"{URI}x#api", "d1") is None
+
+
 async def test_what_is_read_back_is_what_was_told() -> None:
     """A hidden one is nothing to strangers, and a difference to us."""
     made = told(wanted())
