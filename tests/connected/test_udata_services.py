@@ -92,12 +92,14 @@ async def test_a_declared_api_over_its_life(place: Place) -> None:
     await at_rest(town)
     assert [one["id"] for one in await place.shown()] == [service["id"]]
 
-    # Only the link is taken away: it is made again.
+    # Hidden, and its link taken away: both are mended, and the dataset is held up by neither.
+    await place.call("PATCH", f"/api/1/dataservices/{service['id']}/", {"private": True})
     await place.call("DELETE", f"/api/1/dataservices/{service['id']}/datasets/{dataset}/")
     looked_at_now(town)
 
     async def linked() -> bool:
-        return await place.served(dataset) == [service["id"]]
+        found = [one["id"] for one in await place.shown()]
+        return await place.served(dataset) == found == [service["id"]]
 
     await eventually(linked, "the link is not made again", town.patience)
     await at_rest(town)

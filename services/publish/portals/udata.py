@@ -144,7 +144,7 @@ class Udata:
         if found is None:
             return read
         address = f"{self._url}{SERVICES}{service}/"
-        shown = () if found["hidden"] else (Served(service, "dataservice", address),)
+        shown = (Served(service, "dataservice", address),) if found["visible"] else ()
         return replace(
             read,
             ids=Ids(dataset, {**read.ids.resources, api: service}),

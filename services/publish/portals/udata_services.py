@@ -59,7 +59,7 @@ def describe(wanted: Wanted, dataset: Fields) -> Fields | None:
         "contact_points": dataset.get("contact_points", []),
         "extras": {FILE_KEY: service_uri(wanted.uri)},
         "linked": True,
-        "hidden": False,
+        "visible": True,
     }
 
 
@@ -74,7 +74,7 @@ def seen(body: Fields, *, linked: bool) -> Fields:
     ]
     told["extras"] = {FILE_KEY: extras.get(FILE_KEY)} if isinstance(extras, dict) else {}
     told["linked"] = linked
-    told["hidden"] = is_hidden(body)
+    told["visible"] = not is_hidden(body)
     return told
 
 
@@ -113,7 +113,7 @@ class Services:
 
     async def put(self, told: Fields, dataset: str, service: str | None) -> str:
         """Declares the API, or brings its declaration up to date; its id. One that is there is kept."""
-        sent = {name: value for name, value in told.items() if name not in ("linked", "hidden")}
+        sent = {name: value for name, value in told.items() if name not in ("linked", "visible")}
         extras = told["extras"]
         api = str(extras[FILE_KEY]) if isinstance(extras, dict) else ""
         service = service or await self.find(api, dataset)

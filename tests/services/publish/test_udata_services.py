@@ -92,7 +92,7 @@ async def test_a_first_declaration_is_made_with_its_dataset() -> None:
     [(method, path, sent)] = portal.written
     assert (method, path) == ("POST", "/api/1/dataservices/")
     assert (sent["datasets"], sent["organization"]) == (["d1"], "org")
-    assert sent.keys().isdisjoint({"linked", "hidden"})
+    assert sent.keys().isdisjoint({"linked", "visible"})
 
 
 async def test_one_whose_id_got_lost_is_found_by_our_key() -> None:
@@ -126,7 +126,7 @@ async def test_what_is_read_back_is_what_was_told() -> None:
     assert await portal.services.read("s1", "d1", stranger=True) == made
     hidden = Portal(s1=listed(made, private=True))
     assert await hidden.services.read("s1", "d1", stranger=True) is None
-    assert await hidden.services.read("s1", "d1", stranger=False) == {**made, "hidden": True}
+    assert await hidden.services.read("s1", "d1", stranger=False) == {**made, "visible": False}
     deleted = Portal(s1=listed(made, deleted_at="2026-03-01T00:00:00"))
     assert await deleted.services.read("s1", "d1", stranger=False) is None
     assert await deleted.services.put(made, "d1", None) == "s1"
