@@ -127,6 +127,9 @@ def _seen_resource(resource: dict[str, object]) -> Fields:
     told: Fields = {name: resource.get(name) for name in names}
     checksum = as_dict(resource.get("checksum"))
     told["checksum"] = {name: checksum.get(name) for name in ("type", "value")}
+    if is_hosted(resource) and told["title"] == str(told["url"]).rpartition("/")[2]:
+        # What udata calls a file that was just uploaded: nobody wrote it.
+        told["title"] = ""
     extras = as_dict(resource.get("extras"))
     told["extras"] = {FILE_KEY: extras.get(FILE_KEY)}
     if SENT in extras and extras.get(SENT_SHA1) == checksum.get("value"):

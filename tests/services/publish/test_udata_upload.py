@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.publish.portals import compare
 from services.publish.portals import udata_answers as answers
 from services.publish.portals import udata_upload as uploads
 from services.publish.portals import udata_words as words
-from services.publish.portals.connector import Fields, Wanted
+from services.publish.portals.connector import Fields, Ids, Seen, Wanted
 from services.publish.portals.udata_upload import Form, in_parts, upload
 from services.publish.portals.wanted import make_wanted
 from shared.failures import Quarantined
@@ -163,3 +164,21 @@ def test_what_others_wrote_into_extras_stays() -> None:
     assert link["extras"] == {"theirs": 1, words.FILE_KEY: URI}
     hosted = answers.with_others({"filetype": "file", "extras": {words.FILE_KEY: URI}}, there)
     assert hosted["extras"] == {"theirs": 1, words.FILE_KEY: URI, words.SENT: "256"}
+
+
+def test_the_name_of_an_uploaded_file_is_nobodys_edit() -> None:
+    """publish died before it could write the title: the portal shows the file's name meanwhile."""
+    marks = {words.FILE_KEY: URI, words.SENT: "256", words.SENT_SHA1: "1"}
+    told = {"extras": marks, "checksum": {"type": "sha1", "value": "1"}}
+    left = seen(title="Bancs (CSV)", url="http://static.example/1/bancs.csv", **told)
+    now = seen(title="bancs.csv", url="http://static.example/2/bancs.csv", **told)
+    theirs = seen(title="Le fichier", url="http://static.example/2/bancs.csv", **told)
+
+    def edited(fields: Fields) -> set[str]:
+        there = Seen(Ids("1", {URI: "a"}), {}, {URI: fields}, {})
+        before: Fields = {"dataset": {}, "resources": {URI: left}}
+        return {one.field for one in compare.edits(before, there)}
+
+    assert edited(now) == {"url"}
+    assert edited(theirs) == {"url", "title"}
+    assert now["title"] != "Bancs (CSV)"
