@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -83,6 +84,11 @@ def _sheet(found: Result) -> str:
         f"{one['portal']}: {'retiré' if one['gone'] else 'À DEMANDER' if one.get('ask') else 'en cours'}"
         for one in found["portals"]
     )
+    requests = [
+        (one["portal"], indent(one["request"]["fr"].rstrip(), "    "))
+        for one in found["portals"]
+        if "request" in one
+    ]
     copies = "\n".join(
         f"    {one['portal']}  {each['kind']}  {COPIES[each['state']]}"
         f"  {each['address'] or '(adresse inconnue)'}"
@@ -103,6 +109,7 @@ def _sheet(found: Result) -> str:
             f"  Téléchargements : métrique {found['downloads']} du portail",
             f"  Portails : {portals}",
             *(["  Copies tirées de nos fichiers par ces portails :", copies] if copies else []),
+            *(f"  À écrire à l'équipe de {name} :\n{text}" for name, text in requests),
             "  Actes :",
             acts,
         ]

@@ -221,7 +221,8 @@ class AdminApi:
     async def _breaches(self, request: Request, _who: Identity) -> Any:
         async with self._database.transaction() as connection:
             asked = request.query_params.get("dataset")
-            return {"breaches": await breach_sheets(connection, asked)}
+            found = await breach_sheets(connection, self._settings.public_url, asked)
+            return {"breaches": found}
 
     async def _backfill(self, request: Request, who: Identity) -> Any:
         body = await _body(request)

@@ -23,8 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.publish import tables as t
 from services.publish.portals.promises import Portals, take_back
 from services.publish.portals.standing import latest_arrivals
+from services.publish.portals.wanted import dataset_uri
 from services.publish.portals.withdrawn_copies import copies_listed
 from services.publish.records import card_row, read_card
+from services.publish.removal_request import removal_request
 from shared.card import Card
 from shared.database import Database
 from shared.event_parts import utc
@@ -121,7 +123,10 @@ async def open_breach(connection: AsyncConnection, dataset: str, release: str, b
 
 
 async def breach_sheets(
-    connection: AsyncConnection, dataset: str | None = None, now: datetime | None = None
+    connection: AsyncConnection,
+    public_url: str,
+    dataset: str | None = None,
+    now: datetime | None = None,
 ) -> list[dict[str, Any]]:
     """The sheets for the data protection officer, newest first: facts alone, no cell value.
 
@@ -131,10 +136,12 @@ async def breach_sheets(
     if dataset:
         chosen = chosen.where(breaches.c.dataset == dataset)
     rows = (await connection.execute(chosen)).all()
-    return [await _sheet(connection, row, now or datetime.now(UTC)) for row in rows]
+    return [await _sheet(connection, public_url, row, now or datetime.now(UTC)) for row in rows]
 
 
-async def _sheet(connection: AsyncConnection, row: Row[Any], now: datetime) -> dict[str, Any]:
+async def _sheet(
+    connection: AsyncConnection, public_url: str, row: Row[Any], now: datetime
+) -> dict[str, Any]:
     pub = t.publications.c
     found = (
         await connection.execute(
@@ -162,7 +169,11 @@ async def _sheet(connection: AsyncConnection, row: Row[Any], now: datetime) -> d
         # The portal counts downloads by dataset and format, not by release or person.
         "downloads": "ecluse_downloads_total",
         "files": sorted({file["name"] for one in found for file in one.files}),
-        "portals": await _portals(connection, row, [one.publication for one in found], card),
+        "portals": _with_requests(
+            await _portals(connection, row, [one.publication for one in found], card),
+            card,
+            dataset_uri(public_url, row.dataset),
+        ),
         "acts": await _acts(connection, row),
     }
 
@@ -197,7 +208,7 @@ async def _portals(
             # Without the organisation's token there, a person has to write.
             told[one.name] = {"portal": one.name, "by": "harvest", "gone": False, "ask": True}
     asked = await connection.execute(
-        select(d.portal, d.state, d.done_at)
+        select(d.portal, d.state, d.code, d.done_at)
         .where(d.publication.in_(publications), d.act == "withdraw")
         .order_by(d.id)
     )
@@ -207,11 +218,22 @@ async def _portals(
         there["gone"] = each.state == "done"
         there["verified_at"] = each.done_at.isoformat() if each.done_at else None
         if "ask" in there:
-            there["ask"] = False
+            there["ask"] = each.code == "portal_token_refused"
     served = await copies_listed(connection, row.dataset, publications)
     for name, there in told.items():
         there["copies"] = served.get(name, [])
     return [told[name] for name in sorted(told)]
+
+
+def _with_requests(
+    portals: list[dict[str, Any]], card: Card | None, uri: str
+) -> list[dict[str, Any]]:
+    """With what to write to the teams of portals where something can still be had."""
+    for one in portals:
+        open_ones = [each["address"] for each in one["copies"] if each["state"] == "stands"]
+        if card and not one["gone"] and (one.get("ask") or open_ones):
+            one["request"] = removal_request(card.title, uri, one["portal"], open_ones)
+    return portals
 
 
 async def _acts(connection: AsyncConnection, row: Row[Any]) -> list[dict[str, Any]]:

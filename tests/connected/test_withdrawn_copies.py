@@ -162,11 +162,16 @@ async def test_copies_made_anew_from_the_release_put_back_are_no_breach(crawled:
     assert (await crawled.sheet())["gone"]
 
 
-async def test_a_harvested_dataset_and_its_copies_go_by_the_organisations_token(
-    crawled: Crawled,
-) -> None:
-    """Nothing was ever pushed there: found under our URI, deleted with its API, its copies looked at."""
+@pytest.mark.parametrize("token", ["key", ""], ids=["our token", "no token"])
+async def test_a_harvested_dataset_and_its_copies_go(crawled: Crawled, token: str) -> None:
+    """Nothing was ever pushed there: found under our URI, deleted with its API, its copies looked at.
+
+    Without the organisation's token a person writes to the portal's team, and is told what; that it has
+    done all of it is seen.
+    """
     town, udata = crawled.town, crawled.udata
+    portal = town.settings.portals[PORTAL].model_copy(update={"token": token})
+    town.settings = town.settings.model_copy(update={"portals": {PORTAL: portal}})
     await town.start()
     api = {"url": "https://api.ville.example/bancs"}
     by_harvest = ["own", {"udata": PORTAL, "by": "harvest"}]
@@ -184,16 +189,30 @@ async def test_a_harvested_dataset_and_its_copies_go_by_the_organisations_token(
         await asyncio.to_thread(udata.harvest, source)
     dataset, csv = await crawled.crawl()
     await crawled.withdraw()
+    services = f"/api/1/dataservices/?organization={crawled.organization}"
+    if not token:
+        await until(town, stands("pending", "portal_token_refused"), "the refusal is not told")
+        told = await crawled.sheet()
+        assert (told["gone"], told["ask"]) == (False, True)
+        kinds = {one["kind"]: one["address"] for one in told["copies"]}
+        assert set(kinds) == {"parquet", "pmtiles", "tabular", "dataservice"}
+        assert all(address in told["request"]["fr"] for address in kinds.values())
+        # Its team does what it is asked, but forgets the copies.
+        [there] = (await asyncio.to_thread(udata.public, services))["data"]
+        for path in (f"/api/1/datasets/{dataset}/", f"/api/1/dataservices/{there['id']}/"):
+            await asyncio.to_thread(udata.call, "DELETE", path)
+        tried_again(town)
     await until(town, stands("pending", "portal_copies_stand"), "copies are not told")
     assert await asyncio.to_thread(udata.public, f"/api/1/datasets/{dataset}/") is None
     told = await crawled.sheet()
     assert (told["by"], told["gone"], told["ask"]) == ("harvest", False, False)
+    assert f"/{csv}.parquet" in told["request"]["en"]
     assert [one["kind"] for one in told["copies"] if one["state"] == "gone"] == ["dataservice"]
     assert len([one for one in told["copies"] if one["state"] == "stands"]) == 3
-    services = f"/api/1/dataservices/?organization={crawled.organization}"
     assert (await asyncio.to_thread(udata.public, services))["data"] == []
     crawled.copies.there.clear()
     tried_again(town)
     await until(town, lambda one: not one["deliveries"], "what is gone holds the withdrawal open")
-    assert (await crawled.sheet())["gone"]
-    assert csv
+    told = await crawled.sheet()
+    assert told["gone"]
+    assert "request" not in told
