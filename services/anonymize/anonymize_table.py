@@ -35,7 +35,8 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
-from services.anonymize.scan_table import ColumnScan, Finding, scan_table
+from services.anonymize.scan_batches import BatchScan
+from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
 from services.anonymize.verify_counts import verify_counts
@@ -184,38 +185,40 @@ def _result(
 
 def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Finding]]:
     """Writes the columns of `plan`, scanning every batch on its way: (rows, findings)."""
-    scans = [ColumnScan(name) for name in plan.schema.names]
     rows = 0
-    with pq.ParquetWriter(out, plan.schema, compression="zstd", store_schema=False) as writer:
+    with (
+        BatchScan(plan.schema.names) as scan,
+        pq.ParquetWriter(out, plan.schema, compression="zstd", store_schema=False) as writer,
+    ):
         for batch in source.iter_batches(BATCH_ROWS, columns=plan.schema.names):
             made = plan.made(batch, rows)
-            for scan, column in zip(scans, made.columns, strict=True):
-                scan.see(column, rows)
+            scan.see(made, rows)
             writer.write_batch(made)
             rows += made.num_rows
+        findings = scan.findings()
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
-    return rows, [finding for scan in scans for finding in scan.findings()]
+    return rows, findings
 
 
 def _whole(
     source: pq.ParquetFile, plan: _Plan, unit: str | None
 ) -> tuple[pa.Table, pa.Array | None]:
     """All rows as the rules let them out, scanned, and each one's unit."""
-    scans = [ColumnScan(name) for name in plan.schema.names]
     batches, units, rows = [], [], 0
     names = [*plan.schema.names, *([unit] if unit else [])]
-    for batch in source.iter_batches(BATCH_ROWS, columns=names):
-        made = plan.made(batch, rows)
-        for scan, column in zip(scans, made.columns, strict=True):
-            scan.see(column, rows)
-        batches.append(made)
-        if unit:
-            units.append(batch.column(unit))
-        rows += made.num_rows
+    with BatchScan(plan.schema.names) as scan:
+        for batch in source.iter_batches(BATCH_ROWS, columns=names):
+            made = plan.made(batch, rows)
+            scan.see(made, rows)
+            batches.append(made)
+            if unit:
+                units.append(batch.column(unit))
+            rows += made.num_rows
+        findings = scan.findings()
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
-    judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
+    judge([one for one in findings if not one.chance], plan.card)
     table = pa.Table.from_batches(batches, schema=plan.schema)
     check_positions(table, plan.card)
     owners = pa.chunked_array(units).combine_chunks() if unit else None

@@ -138,9 +138,7 @@ def _levels(page: pa.Table, repeating: list[str]) -> dict[str, int]:
             sizes.setdefault(column.path_in_schema, []).append(column.total_compressed_size)
     return {
         leaf: next(
-            level
-            for level, size in zip(LEVELS, found, strict=True)
-            if size <= WORTH * min(found)
+            level for level, size in zip(LEVELS, found, strict=True) if size <= WORTH * min(found)
         )
         for leaf, found in sizes.items()
     }
