@@ -26,7 +26,7 @@ ROW_GROUP = 100_000
 GROUP_BYTES = 64 * 2**20  # fewer rows a group where rows are wide
 # Of zstd's 22. Beyond the last, files hardly shrink and writing slows several times.
 LEVELS = (1, 5, 9)
-WORTH = 1.02  # a column gets a dearer level where the cheaper one leaves it larger than this times
+WORTH = 1.03  # a column gets a dearer level where the cheaper one leaves it larger than this times
 SAMPLE = 10_000  # rows that are looked at for dictionaries
 PAGE = 25_000  # rows that are compressed for a trial
 SIDES = ("xmin", "ymin", "xmax", "ymax")
