@@ -25,6 +25,7 @@ from services.anonymize.geometry_cells import check_geometries
 from services.anonymize.header_lexicon import words
 from services.anonymize.linked import cut_another_way
 from services.anonymize.look_like_people import check_subject
+from services.anonymize.population_uniques import population_uniques
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, dimension_names, protect_counts
 from services.anonymize.protect_table import (
@@ -39,6 +40,7 @@ from services.anonymize.scan_batches import BatchScan
 from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
+from services.anonymize.uniqueness_report import Unique, uniqueness_report
 from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
@@ -273,11 +275,15 @@ def _protected(
     asked = asked_of(card, safe.table.column_names)
     sensitive = sensitive_columns(safe.table.column_names, card)
     shown = [name for name in safe.table.column_names if name in card.privacy.quasi_identifiers]
-    classes, findings = verify_protection(
+    classes, uniques, findings = verify_protection(
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before, gone)
+    after = Unique(uniques, population_uniques(classes.sizes, card.privacy.population))
+    unique = uniqueness_report(shown, card.privacy.population, safe.unique_before, after)
+    said = protection_report(
+        card, asked, sensitive, classes, safe, whole.num_rows, before, gone, unique
+    )
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 

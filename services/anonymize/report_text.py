@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.anonymize.privacy_report import PrivacyReport
+from services.anonymize.uniqueness_report import percent, uniqueness_lines
 from shared.messages import Language
 
 _WORDS: dict[Language, dict[str, str]] = {
@@ -257,17 +258,19 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
     if found.linked_datasets:
         lines.append(words["linked"].format(names=", ".join(found.linked_datasets)))
     lines += [
-        words["coarse"].format(name=name, share=_percent(share, language))
+        words["coarse"].format(name=name, share=percent(share, language))
         for name, share in cost.generalised.items()
         if share
     ]
     lines.append(
         words["risk"].format(
-            most=_percent(found.prosecutor_risk, language),
-            mean=_percent(found.marketer_risk, language),
+            most=percent(found.prosecutor_risk, language),
+            mean=percent(found.marketer_risk, language),
             uniques=found.uniques,
         )
     )
+    if found.uniqueness:
+        lines += uniqueness_lines(found.uniqueness, _NAMES[read.subject][at], language)
     answer = {one.question: one.answer for one in found.criteria}["inference"]
     inference = _NAMES.get(answer, (words["nothing_sensitive"].lower().rstrip("."),) * 2)[at]
     return [*lines, words["criteria"].format_map(facts | {"inference": inference})]
@@ -276,11 +279,6 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
 def _number(value: float, language: Language) -> str:
     text = f"{value:.3f}"
     return text.replace(".", ",") if language == "fr" else text
-
-
-def _percent(share: float, language: Language) -> str:
-    text = f"{share * 100:.1f}"
-    return text.replace(".", ",") + "\u202f%" if language == "fr" else text + "%"
 
 
 def _decision_lines(read: PrivacyReport, language: Language) -> list[str]:
