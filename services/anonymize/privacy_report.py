@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pydantic import BaseModel, ConfigDict
 
 from services.anonymize import (
+    birth_dates,
     code_detectors,
     email_detector,
     header_lexicon,
@@ -355,6 +356,7 @@ def _detectors() -> tuple[DetectorVersion, ...]:
         ("codes", code_detectors.VERSION),
         ("names", name_detector.VERSION),
         ("life", life_detectors.VERSION),
+        ("births", birth_dates.VERSION),
         ("texts", text_tally.VERSION),
         ("header", header_lexicon.VERSION),
     )

@@ -20,8 +20,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "lues, aucune par sondage.",
         "looked": "Recherché : adresses électroniques, numéros de téléphone français et étrangers, "
         "numéros de sécurité sociale, IBAN, cartes bancaires, plaques d'immatriculation, adresses IP et "
-        "MAC, empreintes, noms de personnes, domiciles, données sensibles (RGPD, art. 9 et 10), noms de "
-        "colonnes qui annoncent une donnée personnelle.",
+        "MAC, empreintes, noms de personnes, dates de naissance, domiciles, données sensibles (RGPD, "
+        "art. 9 et 10), noms de colonnes qui annoncent une donnée personnelle.",
         "kept": "Colonnes publiées ({count}) : {names}.",
         "basis": "- {name} : donnée personnelle publiée sur le fondement « {basis} ».",
         "dropped": "Colonnes retirées ({count}) :",
@@ -73,8 +73,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "none by sampling.",
         "looked": "Looked for: e-mail addresses, French and foreign telephone numbers, French social "
         "security numbers, IBAN, payment cards, number plates, IP and MAC addresses, hashes, names of "
-        "persons, homes, special categories (GDPR, art. 9 and 10), column names that announce personal "
-        "data.",
+        "persons, dates of birth, homes, special categories (GDPR, art. 9 and 10), column names that "
+        "announce personal data.",
         "kept": "Published columns ({count}): {names}.",
         "basis": "- {name}: personal data published on the basis “{basis}”.",
         "dropped": "Dropped columns ({count}):",
@@ -172,6 +172,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "name": ("noms de personnes", "names of persons"),
     "special": ("données sensibles", "special categories"),
     "home": ("domiciles", "homes"),
+    "birth": ("dates de naissance", "dates of birth"),
     "names_without_context": (
         "noms rares ou sans mot qui les annonce",
         "names that are rare or that no word announces",
