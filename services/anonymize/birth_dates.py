@@ -4,8 +4,8 @@ Births fall on every day of the week and of the year, and over as many years as 
 offices, shops and gardeners date does not: no Sundays, the first of a month, one season, a few years.
 A column is told by all of its dates together; each rule gives way to what chance may do to births.
 
-Not found: fewer than twenty-five dates, day, month and year in three columns, years alone, and pupils
-of one school, whose years are few.
+Not found: fewer than twenty-five dates, years without days, and children in a table that does not speak
+of children, whose years are few.
 """
 
 from __future__ import annotations
@@ -21,7 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.anonymize.check_cells import check_readable
-from services.anonymize.days_of_cells import FIRST, LAST, days_of_cells, may_hold_days
+from services.anonymize.days_of_cells import (
+    FIRST,
+    LAST,
+    days_of_cells,
+    days_of_parts,
+    may_hold_days,
+)
 from services.anonymize.header_lexicon import is_personal, words
 from services.anonymize.k_anonymity.hierarchy import IntArray
 from services.anonymize.look_like_people import holds_sexes, say_how_many, say_people
@@ -35,6 +41,12 @@ VERSION = 1
 # Of fewer even births may have no weekend by chance.
 _LEAST_DATES = 25
 _LEAST_YEARS, _MOST_YEARS = 10, 100
+# Where a header speaks of children.
+_CHILDREN_YEARS = 1.5
+_CHILDREN = re.compile(
+    r"(?:^|_)(?:eleves?|enfants?|ecoli\w+|collegi\w+|lyceen\w*|creche|petite_enfance|periscolaire|scolaires?"
+    r"|pupils?|child|children|classe|niveau_scolaire)(?:_|$)"
+)
 # A header that names an event is believed unless its dates span a life.
 _EVENT_YEARS = 40
 _EVENT = re.compile(
@@ -44,6 +56,11 @@ _EVENT = re.compile(
     r"|controles?|maj|mises?_a_jour|modifications?|publications?|ouvertures?|fermetures?|debuts?|fins?|deces"
     r"|mariages?|interventions?|purchases?|works?|plant(?:ing|ed)|created|updated|start|end|death)(?:_|$)"
 )
+_PARTS = {
+    "day": re.compile(r"(?:^|_)(?:jours?|day|jj)(?:_|$)"),
+    "month": re.compile(r"(?:^|_)(?:mois|month|mm)(?:_|$)"),
+    "year": re.compile(r"(?:^|_)(?:annees?|an|year|aaaa|yyyy)(?:_|$)"),
+}
 # 1900-01-01, the first day looked for, was a Monday.
 _SATURDAY, _SUNDAY = 5, 6
 
@@ -52,7 +69,7 @@ _SATURDAY, _SUNDAY = 5, 6
 class BirthTally:
     """Counts one column's days, batch after batch; `verdict` at the end."""
 
-    event: bool = False
+    least_years: float = _LEAST_YEARS
     dated: Hits = field(default_factory=Hits)
     days: IntArray = field(default_factory=lambda: np.zeros(LAST - FIRST, np.int64))
 
@@ -64,9 +81,9 @@ class BirthTally:
 
     def verdict(self) -> Hits:
         """The dates, if they are spread as births are; else nothing."""
-        least = _EVENT_YEARS if self.event else _LEAST_YEARS
         enough = self.dated.cells >= _LEAST_DATES
-        return self.dated if enough and spread_like_births(self.days, least) else Hits()
+        found = enough and spread_like_births(self.days, self.least_years)
+        return self.dated if found else Hits()
 
 
 def spread_like_births(counts: IntArray, least_years: float = _LEAST_YEARS) -> bool:
@@ -128,27 +145,47 @@ def dates_of_people(
     """The same of these columns, if the table's headers or cells say that rows are people, or if that is
     `sure`. Raises Quarantined for a cell that is no text at all."""
     schema = source.schema_arrow
-    tallies = {
-        name: BirthTally(event=_EVENT.search(words(name)) is not None)
+    asked = [
+        name
         for name in names
         if not is_personal(name) and may_hold_days(name, schema.field(name).type)
-    }
-    if not tallies or not (sure or _people(source, batch_rows)):
+    ]
+    if not asked or not (sure or _people(source, batch_rows)):
         return []
+    children = any(_CHILDREN.search(words(name)) for name in schema.names)
+    least = _CHILDREN_YEARS if children else _LEAST_YEARS
+    tallies = {
+        columns: BirthTally(_EVENT_YEARS if _EVENT.search(words(columns[0])) else least)
+        for columns in [*((name,) for name in asked), *_in_three(asked)]
+    }
     row = 0
-    for batch in source.iter_batches(batch_rows, columns=list(tallies)):
-        for name, tally in tallies.items():
-            cells = batch.column(name)
-            check_readable(cells, name, row)
-            days, rows = days_of_cells(name, cells)
+    for batch in source.iter_batches(batch_rows, columns=asked):
+        for name in asked:
+            check_readable(batch.column(name), name, row)
+        for columns, tally in tallies.items():
+            cells = [batch.column(name) for name in columns]
+            one = len(columns) == 1
+            days, rows = days_of_cells(columns[0], cells[0]) if one else days_of_parts(*cells)
             tally.see(days, rows + row)
         row += batch.num_rows
-    found = {name: tally.verdict() for name, tally in tallies.items()}
+    found = {columns: tally.verdict() for columns, tally in tallies.items()}
     return [
-        Finding(name, "birth", one.cells, one.first_row + 2)
-        for name, one in found.items()
+        Finding(columns[0], "birth", one.cells, one.first_row + 2)
+        for columns, one in found.items()
         if one.cells
     ]
+
+
+def _in_three(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Columns of days, of months and of years that belong together: `jour_n`, `mois_n`, `annee_n`."""
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        for part, form in _PARTS.items():
+            rest, times = form.subn("_", words(name))
+            if times == 1:
+                found.setdefault(rest.strip("_"), {})[part] = name
+    whole = [one for one in found.values() if len(one) == len(_PARTS)]
+    return [tuple(one[part] for part in _PARTS) for one in whole]
 
 
 def _people(source: pq.ParquetFile, batch_rows: int) -> bool:

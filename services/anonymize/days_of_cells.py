@@ -67,6 +67,30 @@ def days_of_cells(name: str, cells: pa.Array) -> tuple[IntArray, IntArray]:
     return _dated(days[_numbers(coded.indices)], rows)
 
 
+def days_of_parts(day: pa.Array, month: pa.Array, year: pa.Array) -> tuple[IntArray, IntArray]:
+    """The same of three columns of whole numbers or of their texts."""
+    parts = [_whole(column) for column in (day, month, year)]
+    there = (parts[0] > 0) & (parts[0] <= 31) & (parts[1] > 0) & (parts[1] <= 12)
+    there &= (parts[2] >= 1900) & (parts[2] < 2100)
+    rows = np.flatnonzero(there)
+    days = [
+        _day(f"{y:04}-{m:02}-{d:02}")
+        for d, m, y in zip(*(part[rows].tolist() for part in parts), strict=True)
+    ]
+    return _dated(np.array(days, np.int64), rows)
+
+
+def _whole(column: pa.Array) -> IntArray:
+    """Whole numbers; 0 for what is none."""
+    if is_text(column.type):
+        texts = pc.utf8_trim_whitespace(column)
+        number = pc.match_substring_regex(texts, r"^[0-9]{1,4}$").fill_null(False)
+        column = pc.if_else(number, texts, "0").cast(pa.int64())
+    elif not pa.types.is_integer(column.type):
+        return np.zeros(len(column), np.int64)
+    return _numbers(column.cast(pa.int64()).fill_null(0))
+
+
 def _of_numbers(numbers: IntArray, rows: IntArray, *, time: bool) -> tuple[IntArray, IntArray]:
     """19560312; under a header that says time a spreadsheet's serials too, and seconds of midnights."""
     days = np.full(len(numbers), LAST)

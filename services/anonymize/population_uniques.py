@@ -11,7 +11,7 @@ this one errs upwards. Both suppose a sample drawn at random.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,12 +58,16 @@ def _zayatz(sizes: IntArray, population: int) -> float:
     """P(alone in the population | alone in the table), by Bayes, the table's classes being as large as
     the population's are."""
     n = int(sizes.sum())
-    size, classes = np.unique(sizes, return_counts=True)
-    drawn = [
-        float(many) * _one_drawn(int(j), n, population)
-        for j, many in zip(size, classes, strict=True)
-    ]
-    return drawn[0] / sum(drawn) if len(size) and size[0] == 1 else 0.0
+    drawn = {
+        size: times * _one_drawn(size, n, population) for size, times in counted(sizes).items()
+    }
+    return drawn[1] / sum(drawn.values()) if 1 in drawn else 0.0
+
+
+def counted(sizes: IntArray) -> dict[int, int]:
+    """How many classes there are of each size."""
+    size, times = np.unique(sizes, return_counts=True)
+    return dict(zip(size.tolist(), times.tolist(), strict=True))
 
 
 def _one_drawn(size: int, n: int, population: int) -> float:
@@ -93,14 +97,11 @@ def _rising(start: float, times: int) -> float:
     return math.lgamma(start + times) - math.lgamma(start)
 
 
-def log_likelihood(sizes: IntArray, theta: float, alpha: float) -> float:
-    """Of Pitman's sampling formula, but for what does not depend on the parameters; 0 < alpha < 1,
-    theta > -alpha."""
-    n, u = int(sizes.sum()), len(sizes)
-    size, classes = np.unique(sizes, return_counts=True)
-    within = sum(
-        int(many) * _rising(1 - alpha, int(j) - 1) for j, many in zip(size, classes, strict=True)
-    )
+def log_likelihood(many: Mapping[int, int], theta: float, alpha: float) -> float:
+    """Of Pitman's sampling formula, `many` classes of each size; but for what does not depend on the
+    parameters. 0 < alpha < 1, theta > -alpha."""
+    n, u = sum(size * times for size, times in many.items()), sum(many.values())
+    within = sum(times * _rising(1 - alpha, size - 1) for size, times in many.items())
     new = (u - 1) * math.log(alpha) + _rising(theta / alpha + 1, u - 1)
     return new + within - _rising(theta + 1, n - 1)
 
@@ -108,16 +109,17 @@ def log_likelihood(sizes: IntArray, theta: float, alpha: float) -> float:
 def fit_pitman(sizes: IntArray) -> tuple[float, float] | None:
     """(theta, alpha) of the greatest likelihood; None where it only rises towards an end of theta."""
     n = int(sizes.sum())
+    many = counted(sizes)
     if len(sizes) < 2 or n == len(sizes):
         # One class, or all alone: no parameters are best.
         return None
     low, high = math.log(_NEAR), math.log(1e4 * n)
 
     def best_theta(alpha: float) -> float:
-        return _highest(lambda v: log_likelihood(sizes, math.exp(v) - alpha, alpha), low, high)
+        return _highest(lambda v: log_likelihood(many, math.exp(v) - alpha, alpha), low, high)
 
     def profile(alpha: float) -> float:
-        return log_likelihood(sizes, math.exp(best_theta(alpha)) - alpha, alpha)
+        return log_likelihood(many, math.exp(best_theta(alpha)) - alpha, alpha)
 
     grid = [_NEAR, *((i / _GRID) for i in range(1, _GRID)), 1 - _NEAR]
     heights = [profile(alpha) for alpha in grid]

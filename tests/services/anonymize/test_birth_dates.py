@@ -122,8 +122,8 @@ HARMLESS: dict[str, Callable[[Draw, int], Days]] = {
 }  # fmt: skip
 
 
-def judged(days: Days, *, event: bool = False) -> bool:
-    tally = BirthTally(event=event)
+def judged(days: Days, least_years: float = 10) -> bool:
+    tally = BirthTally(least_years)
     tally.see(days.astype(np.int64), np.arange(len(days)))
     return tally.verdict().cells > 0
 
@@ -144,13 +144,46 @@ def test_dates_of_all_else_are_not(name: str, rows: int) -> None:
     assert found <= 2
 
 
-def test_an_event_by_name_is_believed_unless_it_spans_a_life() -> None:
+def test_an_event_by_name_is_believed_unless_it_spans_a_life(tmp_path: Path) -> None:
     """Dates of accidents, of all days in twenty years, pass under a name of an event; births do not."""
     draw = np.random.default_rng(2)
     accidents = even(draw, 400, 20)
     assert judged(accidents)
-    assert not judged(accidents, event=True)
-    assert judged(town(draw, 400), event=True)
+    columns: dict[str, Any] = {"sexe": ["F", "M"] * 200}
+    for name, days, stops in (
+        ("c1", accidents, True),
+        ("date_intervention", accidents, False),
+        ("date_intervention", town(draw, 400), True),
+    ):
+        with pq.ParquetFile(
+            written(tmp_path, columns | {name: days.astype("datetime64[D]")})
+        ) as source:
+            assert bool(dates_of_people(source, [name], 50_000)) is stops
+
+
+def test_children_have_few_years(tmp_path: Path) -> None:
+    """Births within five years are recognised where a header speaks of children, and there alone."""
+    days = ages(np.random.default_rng(2), 400, 6, 11).astype("datetime64[D]")
+    for header, stops in (("id_eleve", True), ("id_abonne", False)):
+        path = written(tmp_path, {"c1": days, header: [f"x{n}" for n in range(400)]})
+        with pq.ParquetFile(path) as source:
+            assert bool(dates_of_people(source, ["c1"], 50_000)) is stops
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_day_month_and_year_apart(as_text: bool, tmp_path: Path) -> None:
+    """Three columns that belong together are read as one; the day's column is named."""
+    dates = [dt.date.fromordinal(int(day) + 719_163) for day in town(np.random.default_rng(2), 400)]
+    parts = {"N_jour": "day", "N_mois": "month", "N_annee": "year"}
+    columns: dict[str, Any] = {
+        name: [str(getattr(one, part)) if as_text else getattr(one, part) for one in dates]
+        for name, part in parts.items()
+    }
+    path = written(tmp_path, columns | {"sexe": ["F", "M"] * 200})
+    with pq.ParquetFile(path) as source:
+        (found,) = dates_of_people(source, list(parts), 64)
+        assert (found.column, found.cells, found.line) == ("N_jour", 400, 2)
+        assert dates_of_people(source, ["N_jour", "N_mois"], 64) == []
 
 
 def test_too_few_dates_say_nothing() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.anonymize.population_uniques import (
+    counted,
     fit_pitman,
     log_likelihood,
     population_uniques,
@@ -40,7 +41,7 @@ def test_pitman_where_alpha_vanishes_is_ewens() -> None:
     sizes = np.array([1] * 8 + [2] * 4 + [4] * 3 + [9, 15, 30], np.int64)
     n, u = int(sizes.sum()), len(sizes)
     thetas = np.linspace(0.5, 30, 3000)
-    best = max(thetas, key=lambda theta: log_likelihood(sizes, float(theta), 1e-9))
+    best = max(thetas, key=lambda theta: log_likelihood(counted(sizes), float(theta), 1e-9))
     assert sum(best / (best + i) for i in range(n)) == pytest.approx(u, abs=0.05)
 
 
@@ -58,7 +59,7 @@ def test_the_fitted_parameters_are_the_likeliest() -> None:
             + sum(math.log(j - alpha) for size in sizes for j in range(1, int(size)))
         )
 
-    assert log_likelihood(sizes, *fitted) == pytest.approx(height(*fitted))
+    assert log_likelihood(counted(sizes), *fitted) == pytest.approx(height(*fitted))
     grid = itertools.product(np.linspace(0.1, 80, 60), np.linspace(0.01, 0.99, 60))
     assert height(*fitted) >= max(height(*one) for one in grid) - 1e-6
 
