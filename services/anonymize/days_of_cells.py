@@ -35,6 +35,7 @@ _DATED = (
     r"|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:[0-9]{4}|[0-9]{2})"
     r"|[0-9]{1,2}(?:er)? \p{L}{3,9}\.? [0-9]{4}|(?:19|20)[0-9]{6})\s*$"
 )
+_LONGEST = 64  # bytes
 _PARTS = re.compile(r"[0-9]+|[a-z]+")
 
 
@@ -60,7 +61,9 @@ def days_of_cells(name: str, cells: pa.Array) -> tuple[IntArray, IntArray]:
         numbers = _numbers(filled.cast(pa.int64(), safe=False))
         return _of_numbers(numbers, rows, time=kind(name) == "time")
     coded = filled.dictionary_encode()
-    texts = normalised_cells(coded.dictionary)
+    # A sentence is no date, and long to bring to one form.
+    short = pc.less_equal(pc.binary_length(coded.dictionary), _LONGEST)
+    texts = normalised_cells(pc.if_else(short, coded.dictionary, pa.scalar("", cells.type)))
     dated = pc.match_substring_regex(texts, _DATED).to_pylist()
     told = zip(texts.to_pylist(), dated, strict=True)
     days = np.array([_day(text) if one else LAST for text, one in told], np.int64)
