@@ -45,7 +45,7 @@ _HOW_MANY = re.compile(
 )
 
 
-# A tree's or an animal's « genre » is no sex.
+# A tree's or an animal's « genre » is no sex, and it has an age.
 _OF_SPECIES = re.compile(
     r"(?:^|_)(?:espece|essence|famille_botanique|cultivar|variete|taxon)s?(?:_|$)"
 )
@@ -55,6 +55,7 @@ _BESIDE_A_THING = re.compile(
     r"|agents?|contacts?|responsables?|referent\w*|gestionnaires?|maires?|direct\w+|president\w*|signataires?"
     r"|auteurs?|instructeurs?|technicien\w*|redact\w+|architectes?|artistes?|author|artist|manager)(?:_|$)"
 )
+_OF_TREES = re.compile(r"(?:^|_)(?:genre|ages?)(?:_|$)")
 _SEXES = (
     {"m", "f"},
     {"h", "f"},
@@ -75,14 +76,19 @@ def say_how_many(numbers: Iterable[str]) -> bool:
 def say_people(headers: Iterable[str]) -> bool:
     """Whether a header, published or not, says that a row is a person."""
     said = {name: words(name) for name in headers}
-    species = any(_OF_SPECIES.search(text) for text in said.values())
-    forms = [form for what, form in _SAID.items() if not (species and what in ("sex", "age"))]
+    of_person = _without_species(said)
     return any(
         _WHO.search(text)
-        or any(form.search(text) for form in forms)
+        or any(form.search(text) for form in _SAID.values())
         or (is_personal(name) and not _BESIDE_A_THING.search(text))
-        for name, text in said.items()
+        for name, text in of_person.items()
     )
+
+
+def _without_species(said: Mapping[str, str]) -> dict[str, str]:
+    """Without what only a tree or an animal is said to have, where the table is of these."""
+    species = any(_OF_SPECIES.search(text) for text in said.values())
+    return {n: t for n, t in said.items() if not (species and _OF_TREES.search(t))}
 
 
 def holds_sexes(cells: pa.Array) -> bool:
@@ -108,7 +114,8 @@ def check_subject(types: Mapping[str, ColumnType], card: Card) -> tuple[str, ...
     open_ = {name: words(name) for name in types if rules[name].basis is None}
     numbers = [name for name in open_ if types[name] in ("integer", "number")]
     counted = say_how_many(numbers)
-    said = {what for what, form in _SAID.items() for text in open_.values() if form.search(text)}
+    of_person = _without_species(open_).values()
+    said = {what for what, form in _SAID.items() for text in of_person if form.search(text)}
     who = [n for n, text in open_.items() if _WHO.search(text) and _IDENTIFIER.search(text)]
     if (len(said) >= 2 and not counted) or who:
         columns = who or [

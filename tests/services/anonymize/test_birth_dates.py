@@ -275,6 +275,7 @@ SEX = {"sexe": ["F", "M", "M", "F"] * 100}
         ({"profession": ["maçon", "notaire"] * 200}, True),
         ({"essence": ["Chêne", "Tilleul"] * 200}, False),
         ({"genre": ["Quercus", "Tilia"] * 200, "espece": ["robur", "cordata"] * 200}, False),
+        ({"sexe": ["F", "M"] * 200, "essence": ["Diesel", "SP95"] * 200}, True),
         ({"sexe": ["F", "M"] * 200, "effectif": [3, 4] * 200}, False),
         ({"c2": ["oui", "non"] * 200}, False),
         ({"courriel_agent": ["x"] * 400, "prenom_contact": ["x"] * 400}, False),
