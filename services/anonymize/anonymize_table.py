@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from services.anonymize.aggregate_rows import aggregate_rows, verify_aggregate
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
+from services.anonymize.birth_dates import birth_dates
 from services.anonymize.check_cells import (
     check_carried,
     check_places,
@@ -25,6 +26,7 @@ from services.anonymize.geometry_cells import check_geometries
 from services.anonymize.header_lexicon import words
 from services.anonymize.linked import cut_another_way
 from services.anonymize.look_like_people import check_subject
+from services.anonymize.population_uniques import population_uniques
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, dimension_names, protect_counts
 from services.anonymize.protect_table import (
@@ -39,6 +41,7 @@ from services.anonymize.scan_batches import BatchScan
 from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
+from services.anonymize.uniqueness_report import Unique, uniqueness_report
 from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
@@ -96,12 +99,16 @@ def anonymize_table(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be written: columns in order, their rules, and the pseudonyms' keys."""
+    """What is to be written: columns in order, their rules, and the pseudonyms' keys.
+
+    `foreseen` is what whole columns showed before the scan, and the policy accepts.
+    """
 
     card: Card
     schema: pa.Schema
     rules: dict[str, ColumnRule]
     keys: Keys
+    foreseen: tuple[Accepted, ...]
 
     def made(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """The batch as the rules let it out. Raises Quarantined for what cannot be read."""
@@ -136,13 +143,15 @@ def _anonymize(
         rules = {name: card.privacy.columns[name] for name in kept}
         check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
         check_carried(source, check_subject({n: kind for n, (kind, _) in types.items()}, card))
-        traders = sole_traders(source, [n for n in kept if rules[n].action == "keep"], BATCH_ROWS)
-        judge(traders, card)
+        open_ = [name for name in kept if rules[name].action == "keep"]
+        told = sole_traders(source, open_, BATCH_ROWS)
+        told += birth_dates(source, open_, card, BATCH_ROWS)
+        foreseen = judge(told, card)
         # Names and types alone: nothing of the source's metadata is carried over.
         schema = pa.schema(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
-        plan = _Plan(card, schema, rules, keys)
+        plan = _Plan(card, schema, rules, keys, foreseen)
         people = card.subject in PROTECTED and not card.privacy.measures
         if removed and not (people and card.privacy.unit):
             # Rows that are not people have none that could be left out.
@@ -154,7 +163,7 @@ def _anonymize(
         if card.subject in PROTECTED:
             return _protected(source, plan, out, before, removed)
         rows, findings = _copy(source, plan, out)
-    accepted = judge([*traders, *(one for one in findings if not one.chance)], card)
+    accepted = judge([one for one in findings if not one.chance], card)
     verify_table(table, out, schema, rows, rules)
     return _result(plan, out, rows, findings, accepted)
 
@@ -173,6 +182,7 @@ def _result(
     written_schema = pq.read_schema(out)
     columns = tuple((field.name, column_type(field)[0]) for field in written_schema)
     chance = [one for one in findings if one.chance]
+    accepted = (*plan.foreseen, *accepted)
     return AnonymizedTable(
         rows=rows,
         bytes=out.stat().st_size,
@@ -273,11 +283,15 @@ def _protected(
     asked = asked_of(card, safe.table.column_names)
     sensitive = sensitive_columns(safe.table.column_names, card)
     shown = [name for name in safe.table.column_names if name in card.privacy.quasi_identifiers]
-    classes, findings = verify_protection(
+    classes, uniques, findings = verify_protection(
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before, gone)
+    after = Unique(uniques, population_uniques(classes.sizes, card.privacy.population))
+    unique = uniqueness_report(shown, card.privacy.population, safe.unique_before, after)
+    said = protection_report(
+        card, asked, sensitive, classes, safe, whole.num_rows, before, gone, unique
+    )
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 

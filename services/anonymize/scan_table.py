@@ -94,7 +94,7 @@ class ColumnScan:
         self._numbers.cells(len(cells))
         # Equal cells are looked at once: most columns have far fewer texts than rows.
         coded = cells.dictionary_encode()
-        texts = _Texts(_normalised(coded.dictionary), coded.indices, rows)
+        texts = _Texts(normalised_cells(coded.dictionary), coded.indices, rows)
         self._texts.see(texts.unique, texts.rows_of)
         for detector in _OF_WORDS:
             self._check(detector, texts)
@@ -202,7 +202,7 @@ def cells_found(name: str, column: pa.StringArray) -> pa.BooleanArray:
     found = np.zeros(len(column), np.bool_)
     for one in hits:
         found[one.rows] = True
-    plain = _normalised(column)
+    plain = normalised_cells(column)
     for pattern in (_BARE, _POWER, HASH):
         found |= pc.match_substring_regex(plain, pattern).fill_null(False).to_numpy(False)
     return pa.array(found)
@@ -225,7 +225,8 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _normalised(cells: pa.StringArray) -> pa.StringArray:
+def normalised_cells(cells: pa.StringArray) -> pa.StringArray:
+    """The cells in the form that detectors read."""
     odd = pc.match_substring_regex(cells, NEEDS_WORK)
     if not pc.any(odd, min_count=0).as_py():
         return cells

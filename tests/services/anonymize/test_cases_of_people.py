@@ -152,6 +152,8 @@ def test_case_32_an_identifier_that_rides_along(run: Run) -> None:
         (("id_allocataire", "montant"), True), (("age", "sexe", "nb"), False),
         (("tranche_age", "genre", "population"), False), (("age", "essence"), False),
         (("commune", "surface"), False), (("id_eleve", "nb"), True),
+        (("genre", "age", "espece"), False), (("sexe", "profession", "essence"), True),
+        (("genre", "age"), True),
     ],
 )  # fmt: skip
 def test_rows_that_look_like_people(columns: tuple[str, ...], stops: bool, run: Run) -> None:
