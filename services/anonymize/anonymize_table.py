@@ -37,6 +37,7 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
+from services.anonymize.safe_file import SafeFile
 from services.anonymize.scan_batches import BatchScan
 from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.sole_traders import sole_traders
@@ -52,7 +53,7 @@ from shared.failures import EcluseError, Quarantined
 from shared.messages import Reason
 
 # A batch under work is all the memory that a table takes, whatever its length.
-BATCH_ROWS = 50_000
+BATCH_ROWS = 25_000
 Keys = Mapping[str | None, bytes] | None
 
 
@@ -196,14 +197,11 @@ def _result(
 def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Finding]]:
     """Writes the columns of `plan`, scanning every batch on its way: (rows, findings)."""
     rows = 0
-    with (
-        BatchScan(plan.schema.names) as scan,
-        pq.ParquetWriter(out, plan.schema, compression="zstd", store_schema=False) as writer,
-    ):
+    with BatchScan(plan.schema.names) as scan, SafeFile(out, plan.schema) as file:
         for batch in source.iter_batches(BATCH_ROWS, columns=plan.schema.names):
             made = plan.made(batch, rows)
             scan.see(made, rows)
-            writer.write_batch(made)
+            file.write(made)
             rows += made.num_rows
         findings = scan.findings()
     if rows == 0:
@@ -236,8 +234,8 @@ def _whole(
 
 
 def _write(table: pa.Table, out: Path) -> None:
-    with pq.ParquetWriter(out, table.schema, compression="zstd", store_schema=False) as writer:
-        writer.write_table(table)
+    with SafeFile(out, table.schema) as file:
+        file.write(table)
 
 
 def _counted(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -> AnonymizedTable:

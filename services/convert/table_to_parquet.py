@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
@@ -21,13 +20,13 @@ from services.convert.geo_extent import GeoExtent
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch
 from services.convert.written_file import CountingWriter
+from shared.repeating import repeating
 
 ROW_GROUP = 100_000
 GROUP_BYTES = 64 * 2**20  # fewer rows a group where rows are wide
 # Of zstd's 22. Beyond the last, files hardly shrink and writing slows several times.
 LEVELS = (1, 5, 9)
 WORTH = 1.03  # a column gets a dearer level where the cheaper one leaves it larger than this times
-SAMPLE = 10_000  # rows that are looked at for dictionaries
 PAGE = 25_000  # rows that are compressed for a trial
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -94,28 +93,20 @@ class ParquetWriter:
     def _opened(self, first: pa.Table) -> pq.ParquetWriter:
         """The writer, made when the first rows say how their columns are best encoded."""
         if self._writer is None:
-            repeating = _repeating(first.slice(0, SAMPLE))
+            dictionaries = repeating(first)
             self._writer = pq.ParquetWriter(
                 pa.PythonFile(self._out, mode="w"),
                 self._schema,
                 compression="zstd",
-                compression_level=_levels(first.slice(0, PAGE), repeating),
-                use_dictionary=repeating,
+                compression_level=_levels(first.slice(0, PAGE), dictionaries),
+                use_dictionary=dictionaries,
                 write_page_index=True,
                 store_schema=False,
             )
         return self._writer
 
 
-def _repeating(sample: pa.Table) -> list[str]:
-    """Columns whose values repeat: a dictionary of the others costs time and room (measured: a third
-    of the one, a fifth of the other, of a table with measures)."""
-    flat = [field.name for field in sample.schema if not pa.types.is_struct(field.type)]
-    counts = pl.DataFrame(sample.select(flat)).select(pl.all().n_unique()).row(0)
-    return [name for name, count in zip(flat, counts, strict=True) if 2 * count <= len(sample)]
-
-
-def _levels(page: pa.Table, repeating: list[str]) -> dict[str, int]:
+def _levels(page: pa.Table, dictionaries: list[str]) -> dict[str, int]:
     """Leaf column → the cheapest level that compresses these rows about as well as the dearest.
 
     Digits of measures hardly shrink at any level, and the dearest takes ten times as long on them.
@@ -128,7 +119,7 @@ def _levels(page: pa.Table, repeating: list[str]) -> dict[str, int]:
             tried,
             compression="zstd",
             compression_level=level,
-            use_dictionary=repeating,
+            use_dictionary=dictionaries,
             row_group_size=max(len(page), 1),
             store_schema=False,
         )
