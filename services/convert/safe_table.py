@@ -25,7 +25,7 @@ from services.convert.geometry import (
 )
 from shared.card import Card
 
-BATCH = 20_000
+BATCH = 25_000
 # A batch of wide rows has fewer of them, so that memory does not grow with the width.
 BATCH_BYTES = 8 * 2**20
 
