@@ -43,7 +43,7 @@ class OsmWriter:
         self._last = {"node": 0, "way": 0, "relation": 0}
         self._ways = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the writer - closed with the rest
         self._relations = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the writer
-        licence, source = attribute(facts.licence_url), attribute(facts.credit())
+        licence, source = attribute(facts.licence_url), attribute(facts.sentence())
         self._out.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6" generator="Écluse"'
             f' upload="never" attribution={source} license={licence}>\n'.encode()
