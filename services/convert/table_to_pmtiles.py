@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import signal
+import struct
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -30,6 +31,9 @@ DEEPEST = 14
 _TILE = 256.0  # pixels along a tile's side
 _WIDTH = 16.0  # pixels that a middling feature, or the gap between two points, is to take up
 _NAME = "tiles.pmtiles"
+# PMTiles 3, "Header": 127 bytes; west, south, east, north from byte 102 on, in 1e-7 degrees.
+_HEADER, _BOUNDS_AT, _BOUNDS, _E7 = 127, 102, struct.Struct("<4i"), 10**7
+_MARGIN = 500  # about 5 m
 
 
 def zooms(extent: GeoExtent) -> tuple[int, int]:
@@ -43,6 +47,18 @@ def zooms(extent: GeoExtent) -> tuple[int, int]:
     gap = extent.size or math.sqrt((east - west) * (north - south) / max(extent.count, 1))
     last = math.ceil(math.log2(360 * _WIDTH / (_TILE * max(gap, 1e-7))))
     return first, min(max(last, first + 2, 8), DEEPEST)
+
+
+def _with_area(header: bytes) -> bytes:
+    """The header with bounds that have an area, which readers need to find their place: those of a
+    single point, or of points on one line, have none."""
+    west, south, east, north = _BOUNDS.unpack_from(header, _BOUNDS_AT)
+    if west == east:
+        west, east = max(west - _MARGIN, -180 * _E7), min(east + _MARGIN, 180 * _E7)
+    if south == north:
+        south, north = max(south - _MARGIN, -90 * _E7), min(north + _MARGIN, 90 * _E7)
+    end = _BOUNDS_AT + _BOUNDS.size
+    return header[:_BOUNDS_AT] + _BOUNDS.pack(west, south, east, north) + header[end:]
 
 
 class PmtilesWriter:
@@ -91,6 +107,7 @@ class PmtilesWriter:
         if self._process.wait() != 0:
             raise self._failed()
         with (Path(self._folder.name) / _NAME).open("rb") as made:
+            self._out.write(_with_area(made.read(_HEADER)))
             while part := made.read(2**20):
                 self._out.write(part)
         self._folder.cleanup()

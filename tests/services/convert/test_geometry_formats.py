@@ -257,6 +257,22 @@ def test_pmtiles_holds_every_feature_at_its_last_zoom(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "wkt", ["POINT (4 45)", "POINT (180 85)", "LINESTRING (4 45, 4 46)", "LINESTRING (4 45, 5 45)"]
+)
+def test_bounds_of_tiles_have_an_area(tmp_path: Path, wkt: str) -> None:
+    """Of a lone point, too: a map finds its place by them."""
+    convert(located([shapely.from_wkt(wkt)]), tmp_path, "pmtiles")
+    with file(tmp_path, "pmtiles").open("rb") as opened:
+        told = Reader(MmapSource(opened)).header()
+    west, south, east, north = (
+        told[f"{one}_e7"] / 1e7 for one in ("min_lon", "min_lat", "max_lon", "max_lat")
+    )
+    assert (west < east, south < north) == (True, True)
+    assert shapely.box(west, south, east, north).buffer(1e-3).contains(shapely.from_wkt(wkt))
+    assert shapely.box(-180, -90, 180, 90).contains(shapely.box(west, south, east, north))
+
+
+@pytest.mark.parametrize(
     ("bounds", "size", "count", "expected"),
     [
         ((4.7, 45.6, 5.0, 45.9), 0.0002, 1000, (10, 14)),

@@ -229,7 +229,10 @@ def test_each_format_holds_it_or_says_why_not(
             # Along the curve: told apart by what they hold.
             assert sorted(map(str, found)) == sorted(map(str, given_))
             continue
-        assert len(found) == len(given_)
+        if suffix == "ods":
+            # Its reader ends where nothing more is written in a cell.
+            found += [{}] * (len(given_) - len(found))
+        assert len(found) == len(given_), suffix
         for row, back in zip(given_, found, strict=True):
             for name in names:
                 cell = back.get(name)
