@@ -178,7 +178,7 @@ def _cell(name: str, kind: pl.DataType, _risky: str | None) -> pl.Expr:
     if kind == pl.Date:
         return _valued("date", "date-value", value.dt.to_string("%Y-%m-%d"), "date")
     if isinstance(kind, pl.Datetime):
-        # In UTC, and shown so: of a zone in the value readers make a text, or another hour.
+        # In UTC, and shown so: of a value with a zone some readers make a text.
         text = value.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
         return _valued("date", "date-value", text, "moment-utc" if kind.time_zone else "moment")
     if kind == pl.Time:
