@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
+from services.convert.column_names import free_name
 from services.convert.geo_extent import GeoExtent
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch
@@ -52,7 +53,7 @@ class ParquetWriter:
         self._facts = facts.pairs()
         self._box: str | None = None
         if boxes:
-            self._box = _free_name("bbox", schema.names)
+            self._box = free_name("bbox", schema.names)
             struct = pa.struct([pa.field(side, pa.float64()) for side in SIDES])
             schema = schema.append(pa.field(self._box, struct))
         self._schema = schema
@@ -133,12 +134,6 @@ def _levels(page: pa.Table, dictionaries: list[str]) -> dict[str, int]:
         )
         for leaf, found in sizes.items()
     }
-
-
-def _free_name(wanted: str, taken: Sequence[str]) -> str:
-    while wanted in taken:
-        wanted += "_"
-    return wanted
 
 
 def _geo(geometries: Sequence[str], extent: GeoExtent, box: str | None) -> dict[str, Any]:
