@@ -5,7 +5,7 @@
 Each contender runs in a process of its own, in turn, so often; the least of its times counts, and the
 highest memory. `tables` writes a made table of 12 columns (256 MB as CSV) to CSV, JSON and Parquet
 beside Polars and DuckDB; `upload` the same into a real MinIO; `large` eight times as many rows; `map`
-polygons to GeoJSON, KML, GeoParquet and PMTiles beside GDAL; `pmtiles` to tiles alone, beside
+real outlines to GeoJSON, KML, GeoParquet and PMTiles beside GDAL; `pmtiles` to tiles alone, beside
 tippecanoe; `sheet` 200,000 × 12 cells to XLSX beside XlsxWriter and Polars with rust_xlsxwriter;
 `small` is the cost of 50 releases of 20 KB in three formats.
 """
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import convert_upload
+from bench.chambers import environment
 from bench.convert_contenders import CONTENDERS, SMALL, Cost, peak, spent
 from bench.convert_tables import make_polygons, make_table
 from deploy.local.minio import LocalMinio
@@ -52,10 +53,14 @@ def measure(
         rows = max(ROWS[bench] // QUICK, 150) if quick else ROWS[bench]
         with tempfile.TemporaryDirectory(dir=folder) as place:
             table = Path(place) / "table.parquet"
-            (make_polygons if bench in ("map", "pmtiles") else make_table)(table, rows)
+            of = (make_polygons if bench in ("map", "pmtiles") else make_table)(table, rows)
             times = 1 if quick or bench in LONG else repeats
             costs = _uploads(table, times) if bench == "upload" else _race(bench, table, times)
-        found[bench] = {"rows": rows, "costs": {name: asdict(cost) for name, cost in costs.items()}}
+        found[bench] = {
+            "rows": rows,
+            "of": of,
+            "costs": {name: asdict(cost) for name, cost in costs.items()},
+        }
     return found
 
 
@@ -86,7 +91,7 @@ def _in_turn(
         for name, command in commands.items():
             with tempfile.TemporaryDirectory(dir=table.parent) as out:
                 told = subprocess.run(
-                    [sys.executable, "-m", *command, out, *more],
+                    [*environment(), sys.executable, "-m", *command, out, *more],
                     check=True,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -19,7 +19,9 @@ import shapely
 import xlsxwriter
 
 from services.convert.convert_table import convert_table
-from services.convert.table_to_pmtiles import PROGRAM
+from services.convert.geo_extent import geo_extent
+from services.convert.safe_table import SafeTable
+from services.convert.table_to_pmtiles import PROGRAM, zooms
 from shared.card import Card
 
 RELEASE = "r" + "0" * 31
@@ -87,12 +89,19 @@ def duckdb_tables(table: Path, out: Path) -> None:
             engine.execute(f"copy (from '{table}') to '{out / name}' ({how})")
 
 
+def zoom_levels(table: Path) -> tuple[int, int]:
+    """Those that we choose, so that all draw as many tiles."""
+    source = SafeTable(table, card_of(MAPS, pq.read_schema(table).names))
+    return zooms(geo_extent(source))
+
+
 def gdal_maps(table: Path, out: Path) -> None:
     rows = pq.read_table(table)
+    first, last = zoom_levels(table)
     for driver, name, options in (
         ("GeoJSON", "a.geojson", {"RFC7946": "YES"}),
         ("LIBKML", "a.kml", {}),
-        ("PMTiles", "a.pmtiles", {"MINZOOM": "9", "MAXZOOM": "14"}),
+        ("PMTiles", "a.pmtiles", {"MINZOOM": f"{first}", "MAXZOOM": f"{last}"}),
     ):
         pyogrio.write_arrow(
             rows,
@@ -144,6 +153,7 @@ def with_tippecanoe(table: Path, out: Path) -> None:
     """From lines of GeoJSON, as its manual says; making them counts."""
     source = out / "a.geojson"
     rows = pq.read_table(table)
+    first, last = zoom_levels(table)
     shapes = shapely.to_geojson(
         shapely.from_wkb(rows.column("geom").to_numpy(zero_copy_only=False))
     )
@@ -154,8 +164,8 @@ def with_tippecanoe(table: Path, out: Path) -> None:
             told = json.dumps({"n": number, "nom": name}, ensure_ascii=False)
             file.write(f'{{"type":"Feature","properties":{told},"geometry":{shape}}}\n')
     command = [
-        str(PROGRAM), "--quiet", "-P", "-o", str(out / "a.pmtiles"), "-Z9", "-z14", "-l", "data",
-        "--drop-densest-as-needed", str(source),
+        str(PROGRAM), "--quiet", "-P", "-o", str(out / "a.pmtiles"), f"-Z{first}", f"-z{last}",
+        "-l", "data", "--drop-densest-as-needed", str(source),
     ]  # fmt: skip
     subprocess.run(command, check=True)
 

@@ -15,13 +15,17 @@ package, README, preview and profile; nobody else does. *cost* is Écluse's time
 other's. The aims: three formats at most 1.15× the faster of Polars and DuckDB, with upload 1.1×
 an engine and a plain upload after it, 512 MiB at most whatever the size; maps 1.2× GDAL; XLSX 1.3×
 the fastest that writes typed cells; a small release under 60 ms of CPU.
+
+The outlines are real ones repeated side by side: those of Spain's municipalities, as the npm package
+`es-atlas` holds them (Instituto Geográfico Nacional, CC BY 4.0), since none with those of French
+communes was found; without npm, those of countries (Natural Earth) at a municipality's size.
 """
 WHAT = {
     "tables": "CSV, JSON and Parquet of {rows:,} rows × 12",
     "upload": "the same, into a real MinIO",
     "large": "CSV, JSON and Parquet of {rows:,} rows × 12",
-    "map": "GeoJSON, KML, GeoParquet and PMTiles of {rows:,} polygons",
-    "pmtiles": "PMTiles alone of {rows:,} polygons",
+    "map": "GeoJSON, KML, GeoParquet and PMTiles of {rows:,} outlines ({of})",
+    "pmtiles": "PMTiles alone of {rows:,} outlines ({of})",
     "sheet": "XLSX of {rows:,} rows × 12",
     "small": "{small} releases of {rows:,} rows in three formats",
 }
@@ -33,7 +37,7 @@ def rows(found: Mapping[str, Any]) -> list[Sequence[str]]:
     lines: list[Sequence[str]] = []
     for bench, told in found.items():
         ours = told["costs"]["ecluse"]
-        what = WHAT[bench].format(rows=told["rows"], small=SMALL)
+        what = WHAT[bench].format(rows=told["rows"], of=told.get("of"), small=SMALL)
         for name, cost in told["costs"].items():
             beside = (
                 f"{ours['wall'] / cost['wall']:.2f}×, {ours['cpu'] / cost['cpu']:.2f}×"

@@ -14,17 +14,20 @@ def finite(batch: pl.DataFrame) -> pl.DataFrame:
 
 
 def dated(batch: pl.DataFrame) -> pl.DataFrame:
-    """The batch with moments as ISO 8601 text; those in UTC say so."""
-    return batch.with_columns(
-        pl.col(name).dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{'Z' if kind.time_zone else ''}")
+    """The batch with moments and times as ISO 8601 text, shares of a second included; moments in UTC
+    say so."""
+    forms = {
+        name: "%H:%M:%S%.f" if kind == pl.Time else f"%Y-%m-%dT%H:%M:%S%.f{_zone(kind)}"
         for name, kind in batch.schema.items()
-        if isinstance(kind, pl.Datetime)
-    )
+        if kind == pl.Time or isinstance(kind, pl.Datetime)
+    }
+    return batch.with_columns(pl.col(name).dt.to_string(form) for name, form in forms.items())
+
+
+def _zone(kind: pl.DataType) -> str:
+    return "Z" if getattr(kind, "time_zone", None) else ""
 
 
 def jsonable(batch: pl.DataFrame) -> pl.DataFrame:
     """The batch as Polars' JSON writer is to see it."""
-    times = [name for name, kind in batch.schema.items() if kind == pl.Time]
-    return dated(finite(batch)).with_columns(
-        pl.col(name).dt.to_string("%H:%M:%S") for name in times
-    )
+    return dated(finite(batch))

@@ -13,7 +13,7 @@ from services.convert.row_difference import RowDifference
 
 
 def make_report(made: ConvertedRelease, difference: RowDifference | None) -> bytes:
-    """`{"files": […], "refused": […], "guarded": {…}, "difference": {…} or null}` as JSON."""
+    """`{"files": […], "refused": […], "guarded": {…}, "renamed": {…}, "difference": {…} or null}`."""
     content = {
         "rows": made.rows,
         "files": [
@@ -22,6 +22,7 @@ def make_report(made: ConvertedRelease, difference: RowDifference | None) -> byt
         ],
         "refused": [one.model_dump(exclude_none=True) for one in made.refused],
         "guarded": made.guarded,
+        "renamed": made.renamed,
         "difference": asdict(difference) if difference else None,
     }
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()

@@ -8,10 +8,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.convert.archive import make_archive
+from services.convert.column_names import renamed_by_readers
 from services.convert.datapackage import make_datapackage
 from services.convert.geo_extent import geo_extent
 from services.convert.map_layer import MapLayer
@@ -36,7 +37,8 @@ class ConvertedRelease:
     """The files of a release on the spool. `columns` is a fingerprint of names and types.
 
     `extras` are README, schema, map layer and archive. `guarded` counts the cells that a spreadsheet
-    would run, by column; `refused` says which optional formats cannot hold the table, and why.
+    would run, by column; `refused` says which optional formats cannot hold the table, and why;
+    `renamed` is format → column → what that format's readers call it.
     """
 
     files: tuple[WrittenFile, ...]
@@ -47,6 +49,7 @@ class ConvertedRelease:
     columns: str
     guarded: dict[str, int]
     refused: tuple[Reason, ...]
+    renamed: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def convert_table(
@@ -67,11 +70,12 @@ def convert_table(
     files, refused, guarded = _write_formats(order, out, watching)
     if fatal := [reason for form, reason in refused.items() if form in (card.formats or ())]:
         raise Quarantined(*fatal)
+    renamed = renamed_by_readers([file.format for file in files], source.types)
     package = make_datapackage(
-        card, order.facts, files, source.types, guarded, preview.profile.told()
+        card, order.facts, files, source.types, guarded, preview.profile.told(), renamed
     )
     description = write_small(out / "datapackage.json", package)
-    readme = make_readme(card, order.facts, files, source.types, source.rows)
+    readme = make_readme(card, order.facts, files, source.types, source.rows, renamed)
     extras = [
         write_small(out / "README.md", readme),
         write_small(out / "schema.json", make_schema(card, source.types)),
@@ -91,6 +95,7 @@ def convert_table(
         columns=canonical_digest(sorted(source.types.items())),
         guarded=guarded,
         refused=tuple(refused.values()),
+        renamed=renamed,
     )
 
 

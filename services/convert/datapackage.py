@@ -29,8 +29,10 @@ def make_datapackage(
     types: Mapping[str, str],
     guarded: Mapping[str, int],
     profile: Mapping[str, Mapping[str, Any]],
+    renamed: Mapping[str, Mapping[str, str]],
 ) -> bytes:
-    """The descriptor as JSON. `types` are the published columns' Table Schema types."""
+    """The descriptor as JSON. `types` are the published columns' Table Schema types, `renamed` what
+    readers of a format call a column."""
     name = card.licence or "lov2"
     title, path = LICENCES[name]
     package: dict[str, Any] = {
@@ -51,7 +53,11 @@ def make_datapackage(
         "modified": facts.updated,
         "updateFrequency": card.frequency,
         "protection": public_protection(card),
-        "resources": [_resource(file, card, types, guarded, profile) for file in files],
+        "resources": [
+            _resource(file, card, types, guarded, profile)
+            | ({"renamedByGdal": renamed[file.format]} if file.format in renamed else {})
+            for file in files
+        ],
     }
     if card.spatial:
         package["spatial"] = card.spatial.model_dump(mode="json", exclude_none=True)

@@ -8,7 +8,6 @@ types: nothing else in a safe table is binary.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import shapely
 
+from services.convert.antimeridian import crosses_antimeridian, cut
 from shared.card import Card
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -25,6 +25,7 @@ Shapes: TypeAlias = npt.NDArray[np.object_]
 
 # RFC 7946, 11.2: more says nothing. 1e-7 degrees are about a centimetre.
 PRECISION = 1e-7
+_COLLECTION = shapely.GeometryType.GEOMETRYCOLLECTION
 GEOMETRY_TYPES = ("geojson", "geometry")
 
 
@@ -63,15 +64,19 @@ def read_wkb(column: pa.Array, name: str) -> Shapes:
 
 
 def drawn(shapes: Shapes) -> Shapes:
-    """The geometries as RFC 7946 wants them.
+    """The geometries as RFC 7946 wants them; None for those without a position.
 
-    Seven decimals, outer rings counter-clockwise, cut in two where they cross the 180th meridian.
+    Seven decimals, outer rings counter-clockwise, cut in two where they cross the 180th meridian, no
+    collection within a collection.
     """
     crossing = crosses_antimeridian(shapes)
-    if crossing.any():
+    nested = _nested(shapes)
+    if crossing.any() or nested.any():
         shapes = shapes.copy()
-        shapes[crossing] = [_cut(shape) for shape in shapes[crossing]]
+        shapes[nested] = [shapely.geometrycollections(_leaves(one)) for one in shapes[nested]]
+        shapes[crossing] = [cut(shape) for shape in shapes[crossing]]
     rounded = shapely.set_precision(shapes, PRECISION, mode="pointwise")
+    rounded[shapely.is_empty(rounded)] = None
     ringed = shapely.get_dimensions(rounded) == 2
     if ringed.any():
         rounded[ringed] = shapely.orient_polygons(rounded[ringed])
@@ -79,48 +84,26 @@ def drawn(shapes: Shapes) -> Shapes:
     return found
 
 
-def crosses_antimeridian(shapes: Shapes) -> npt.NDArray[np.bool_]:
-    """Which ones cross it: they lie beyond 180°, or jump by more than half the world."""
-    bounds = shapely.bounds(shapes)
-    beyond = (bounds[:, 2] > 180) | (bounds[:, 0] < -180)
-    for place in np.flatnonzero(bounds[:, 2] - bounds[:, 0] > 180):
-        beyond[place] = any(_jumps(line) for line in _lines(shapes[place]))
-    return np.asarray(beyond, bool)
+def _nested(shapes: Shapes) -> npt.NDArray[np.bool_]:
+    """Which ones are collections that hold others."""
+    found = shapely.get_type_id(shapes) == _COLLECTION
+    for place in np.flatnonzero(found):
+        kinds = shapely.get_type_id(shapely.get_parts(shapes[place]))
+        found[place] = bool((kinds == _COLLECTION).any())
+    return np.asarray(found, bool)
 
 
-def _lines(shape: Any) -> Sequence[Any]:
-    parts = shapely.get_parts(shape)
-    polygons = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
-    others = parts[shapely.get_type_id(parts) == shapely.GeometryType.LINESTRING]
-    return [*shapely.get_rings(polygons), *others]
-
-
-def _jumps(line: Any) -> bool:
-    return bool((np.abs(np.diff(shapely.get_coordinates(line)[:, 0])) > 180).any())
-
-
-def _cut(shape: Any) -> Any:
-    """One geometry in parts that lie within the world."""
-    if shapely.bounds(shape)[2] - shapely.bounds(shape)[0] > 180:
-        # The short way: what is west of Greenwich lies a turn further east.
-        shape = shapely.transform(shape, lambda xy: xy + np.outer(xy[:, 0] < 0, [360, 0]))
-    parts = []
-    for turn in (-360, 0, 360):
-        world = shapely.box(turn - 180, -90, turn + 180, 90)
-        inside = shapely.intersection(shape, world)
-        parts += [
-            shapely.transform(part, lambda xy, turn=turn: xy - [turn, 0])
-            for part in shapely.get_parts(inside)
-            if not part.is_empty and shapely.get_dimensions(part) == shapely.get_dimensions(shape)
-        ]
-    if len(parts) == 1:
-        return parts[0]
-    several = {
-        0: shapely.multipoints, 1: shapely.multilinestrings, 2: shapely.multipolygons
-    }  # fmt: skip
-    return several[int(shapely.get_dimensions(shape))](parts)
+def _leaves(shape: Any) -> list[Any]:
+    """What a collection holds, those within it opened."""
+    parts = list(shapely.get_parts(shape))
+    return [
+        leaf
+        for part in parts
+        for leaf in (_leaves(part) if shapely.get_type_id(part) == _COLLECTION else [part])
+    ]
 
 
 def geojson_texts(shapes: Shapes) -> pl.Series:
     """GeoJSON geometry objects as text; null where there is none."""
-    return pl.Series("geojson", shapely.to_geojson(shapes), dtype=pl.String)
+    # As a list: of an array that begins with None Polars makes no texts.
+    return pl.Series("geojson", shapely.to_geojson(shapes).tolist(), dtype=pl.String)

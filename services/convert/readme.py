@@ -18,6 +18,7 @@ def make_readme(
     files: Sequence[WrittenFile],
     types: Mapping[str, str],
     rows: int,
+    renamed: Mapping[str, Mapping[str, str]],
 ) -> bytes:
     """Markdown. Public facts of the card alone."""
     lines = [f"# {facts.title}", "", facts.description, ""]
@@ -33,6 +34,7 @@ def make_readme(
         " colonnes (Table Schema). Textes en UTF-8, dates selon ISO 8601, point décimal. Une valeur"
         " absente est vide en CSV et `null` en JSON. Dans les CSV, une apostrophe précède tout texte"
         " qu'un tableur exécuterait comme une formule.",
+        *_renamed(renamed),
         "",
         "## Colonnes",
         "",
@@ -40,6 +42,16 @@ def make_readme(
     lines += _table(HEADER, dictionary_rows(card, types))
     lines += ["", "## Citer ces données", "", facts.sentence(), ""]
     return "\n".join(lines).encode()
+
+
+def _renamed(renamed: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
+    for form, names in renamed.items():
+        told = ", ".join(f"`{name}` s'y appelle `{shown}`" for name, shown in names.items())
+        yield ""
+        yield (
+            f"{FORMATS[form].title} : les logiciels qui lisent par GDAL (QGIS par exemple) y donnent"
+            f" un autre nom aux colonnes dont le format réserve le nom : {told}."
+        )
 
 
 def _said(card: Card, facts: ReleaseFacts, rows: int) -> Iterable[tuple[str, str]]:

@@ -19,6 +19,7 @@ from services.convert.sort_table import MEMORY
 BATCH = 50_000
 Counts = tuple[int, int, int | None, dict[str, int]]
 MOST_COLUMNS = 500  # whose changes are counted one by one
+TOGETHER = 100  # columns that one join carries: DuckDB holds thousands of rows of each in memory
 
 
 @dataclass(frozen=True)
@@ -99,24 +100,43 @@ def _by_key(
     key: Sequence[str],
     common: Sequence[str],
 ) -> Counts:
-    ordered = [*key, *(name for name in common if name not in key)]
-    shown = _show(engine, "old", before, ordered)
-    _show(engine, "new", after, ordered)
-    same = " and ".join(f"o.{c} is not distinct from n.{c}" for c in shown[: len(key)])
-    values = shown[len(key) :]
+    values = [name for name in common if name not in key]
+    added, removed, changed = _joined(engine, before, after, key, values)[:3]
+    columns: dict[str, int] = {}
+    for start in range(0, len(values[:MOST_COLUMNS]) if changed else 0, TOGETHER):
+        some = values[start : min(start + TOGETHER, MOST_COLUMNS)]
+        each = _joined(engine, before, after, key, some, one_by_one=True)[3:]
+        columns |= {name: count for name, count in zip(some, each, strict=True) if count}
+    return added, removed, changed, columns
+
+
+def _joined(
+    engine: duckdb.DuckDBPyConnection,
+    before: Path,
+    after: Path,
+    key: Sequence[str],
+    values: Sequence[str],
+    *,
+    one_by_one: bool = False,
+) -> list[int]:
+    """Rows added, removed, changed in any of the columns `values`; then, one by one, in each."""
+    shown = _show(engine, "old", before, [*key, *values])
+    _show(engine, "new", after, [*key, *values])
+    keys, told = shown[: len(key)], shown[len(key) :]
+    carried = told if one_by_one else ["whole"]
+    whole = "" if one_by_one else f", hash({', '.join(told) or '0'}) as whole"
+    same = " and ".join(f"o.{c} is not distinct from n.{c}" for c in keys)
     both = "o.here and n.here"
-    differ = [f"o.{c} is distinct from n.{c}" for c in values]
-    told = values[:MOST_COLUMNS]
-    counted = "".join(f", count(*) filter ({both} and {one})" for one in differ[: len(told)])
-    added, removed, changed, *each = _numbers(
+    differ = [f"o.{c} is distinct from n.{c}" for c in carried]
+    counted = "".join(f", count(*) filter ({both} and {one})" for one in differ)
+    columns = ", ".join([*keys, *told] if one_by_one else keys)
+    return _numbers(
         engine,
         "select count(*) filter (o.here is null), count(*) filter (n.here is null),"  # noqa: S608 - names made by `_show`
-        f" count(*) filter ({both} and ({' or '.join(differ) or 'false'})) {counted}"
-        " from (select *, true as here from old) o"
-        f" full join (select *, true as here from new) n on {same}",
+        f" count(*) filter ({both} and ({' or '.join(differ)})) {counted}"
+        f" from (select {columns}{whole}, true as here from old) o"
+        f" full join (select {columns}{whole}, true as here from new) n on {same}",
     )
-    columns = dict(zip(ordered[len(key) :], each, strict=False))
-    return added, removed, changed, {name: count for name, count in columns.items() if count}
 
 
 def _as_multisets(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import shapely
 
 from services.convert.cell_values import dated, finite
+from services.convert.column_names import names_alike
 from services.convert.geometry import Shapes
 from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
@@ -34,6 +35,8 @@ class KmlWriter:
     form = "kml"
 
     def __init__(self, out: CountingWriter, table: SafeTable, facts: ReleaseFacts) -> None:
+        if alike := names_alike(table.schema.names):
+            raise refused(self.form, "names_alike", column=alike)
         self._out = out
         self._sheet = self._open()
         texts = [name for name, kind in table.types.items() if kind == "string"]
@@ -59,7 +62,8 @@ class KmlWriter:
         data = [
             pl.concat_str(
                 pl.lit(f"<SimpleData name={attribute(name)}>"),
-                escaped(pl.col(name).cast(pl.String)),
+                # A carriage return as it is would be read as a line feed.
+                escaped(pl.col(name).cast(pl.String)).str.replace_all("\r", "&#13;", literal=True),
                 pl.lit("</SimpleData>"),
             ).fill_null("")
             for name in rows.columns

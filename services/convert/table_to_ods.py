@@ -48,12 +48,14 @@ _STYLES = (
     f'<number:date-style style:name="N2">{_DATE_PARTS}<number:text>T</number:text>{_TIME_PARTS}'
     "</number:date-style>"
     f'<number:time-style style:name="N3">{_TIME_PARTS}</number:time-style>'
+    f'<number:date-style style:name="N4">{_DATE_PARTS}<number:text>T</number:text>{_TIME_PARTS}'
+    "<number:text>Z</number:text></number:date-style>"
     '<style:style style:name="head" style:family="table-cell">'
     '<style:text-properties fo:font-weight="bold"/></style:style>'
     + "".join(
         f'<style:style style:name="{name}" style:family="table-cell"'
         f' style:parent-style-name="Default" style:data-style-name="{data}"/>'
-        for name, data in (("date", "N1"), ("moment", "N2"), ("time", "N3"))
+        for name, data in (("date", "N1"), ("moment", "N2"), ("time", "N3"), ("moment-utc", "N4"))
     )
     + "</office:automatic-styles>"
 )
@@ -142,6 +144,7 @@ def _string(text: pl.Expr) -> pl.Expr:
     kept = safe.str.replace_many(
         ["\r\n", "\r", "\n", "\t", " "],
         [*["</text:p><text:p>"] * 3, "<text:tab/>", "<text:s/>"],
+        leftmost=True,  # else \r\n is two
     )
     return pl.concat_str(
         pl.lit('<table:table-cell office:value-type="string"><text:p>'),
@@ -175,11 +178,11 @@ def _cell(name: str, kind: pl.DataType, _risky: str | None) -> pl.Expr:
     if kind == pl.Date:
         return _valued("date", "date-value", value.dt.to_string("%Y-%m-%d"), "date")
     if isinstance(kind, pl.Datetime):
-        zone = "Z" if kind.time_zone else ""
-        text = value.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.f{zone}")
-        return _valued("date", "date-value", text, "moment")
+        # In UTC, and shown so: of a value with a zone some readers make a text.
+        text = value.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+        return _valued("date", "date-value", text, "moment-utc" if kind.time_zone else "moment")
     if kind == pl.Time:
-        length = value.dt.to_string("PT%HH%MM%SS")
+        length = value.dt.to_string("PT%HH%MM%S%.fS")
         return _valued("time", "time-value", length, "time")
     return _string(value.cast(pl.String))
 

@@ -25,6 +25,7 @@ from services.convert.xml_text import attribute, holds_forbidden
 # Every node is remembered, so that lines which meet share it.
 MOST_POINTS = 1_000_000
 MOST_NODES = 2000  # of a way, as OpenStreetMap has it
+LONGEST_TAG = 255  # characters of a key or a value, likewise: its programs read no longer ones
 _KINDS = {"Point", "LineString", "MultiLineString"}
 _SCALE = 10**7
 
@@ -42,7 +43,7 @@ class OsmWriter:
         self._last = {"node": 0, "way": 0, "relation": 0}
         self._ways = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the writer - closed with the rest
         self._relations = tempfile.TemporaryFile(dir=out.path.parent)  # noqa: SIM115 - closed with the writer
-        licence, source = attribute(facts.licence_url), attribute(facts.credit())
+        licence, source = attribute(facts.licence_url), attribute(facts.sentence())
         self._out.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6" generator="Écluse"'
             f' upload="never" attribution={source} license={licence}>\n'.encode()
@@ -53,9 +54,12 @@ class OsmWriter:
         if column := holds_forbidden(rows):
             raise refused("osm", "control_characters", column=column)
         texts = rows.select(pl.all().cast(pl.String))
+        for cells in texts:
+            if len(cells.name) > LONGEST_TAG or (cells.str.len_chars() > LONGEST_TAG).any():
+                raise refused("osm", "cell_too_long", limit=LONGEST_TAG, column=cells.name)
         keys = [attribute(name) for name in texts.columns]
-        cells = texts.rows() if keys else [()] * len(batch.drawn)
-        for shape, row in zip(batch.drawn, cells, strict=True):
+        told = texts.rows() if keys else [()] * len(batch.drawn)
+        for shape, row in zip(batch.drawn, told, strict=True):
             if shape is None or shape.is_empty:
                 continue
             tags = "".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class CountingWriter(io.RawIOBase):
         path.unlink(missing_ok=True)
         self._file = path.open("xb")
         self._abandoned = False
+        self._helpers: list[Callable[[], None]] = []
 
     def writable(self) -> bool:
         return True
@@ -60,9 +62,15 @@ class CountingWriter(io.RawIOBase):
         """Of what was written so far."""
         return self._digest.hexdigest()
 
+    def helped_by(self, stop: Callable[[], None]) -> None:
+        """Some thread or program helps to write it; `stop` ends it when the file is abandoned."""
+        self._helpers.append(stop)
+
     def abandon(self) -> None:
         """Deletes the file; what a ZIP writer still says when it is forgotten goes nowhere."""
         self._abandoned = True
+        while self._helpers:
+            self._helpers.pop()()
         self._file.close()
         self.path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Texts as XML content: escaped for every cell of a column at once."""
+"""Texts as XML content, escaped for every cell of a column at once; characters that formats forbid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ def attribute(text: str) -> str:
 
 def holds_forbidden(frame: pl.DataFrame) -> str | None:
     """The first text column with a character that XML forbids; None if none has."""
+    return _holds(frame, FORBIDDEN)
+
+
+def holds_nul(frame: pl.DataFrame) -> str | None:
+    """The first text column with the character 0, where programs in C end a text; None if none has."""
+    return _holds(frame, "\x00")
+
+
+def _holds(frame: pl.DataFrame, characters: str) -> str | None:
     for name, kind in frame.schema.items():
-        if kind == pl.String and frame[name].str.contains(FORBIDDEN).any():
+        if kind == pl.String and frame[name].str.contains(characters).any():
             return name
     return None

@@ -19,6 +19,8 @@ class ZipStream:
     def __init__(self, out: CountingWriter) -> None:
         self._out = out
         self._zip = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED)  # type: ignore[arg-type,unused-ignore]  # writes, never seeks
+        self._member: IO[bytes] | None = None
+        out.helped_by(self._forget)
 
     def add(self, name: str, content: bytes, *, stored: bool = False) -> None:
         """A small member; `stored` leaves it uncompressed."""
@@ -26,11 +28,20 @@ class ZipStream:
 
     def open(self, name: str, *, size: int = 0, stored: bool = False) -> IO[bytes]:
         """A member to be written in parts and closed; `size` is about how many bytes it will be."""
-        return self._zip.open(_info(name, stored=stored), "w", force_zip64=size > ZIP64_FROM)
+        self._member = self._zip.open(
+            _info(name, stored=stored), "w", force_zip64=size > ZIP64_FROM
+        )
+        return self._member
 
     def close(self) -> None:
         self._zip.close()
         self._out.close()
+
+    def _forget(self) -> None:
+        """Ends what is open, or it would complain of it later; the file is abandoned."""
+        if self._member is not None:
+            self._member.close()
+        self._zip.close()
 
 
 def _info(name: str, *, stored: bool) -> zipfile.ZipInfo:

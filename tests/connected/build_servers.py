@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from deploy.local import minio
-from tests.connected import toxiproxy
+from tests.connected import pmtiles_program, toxiproxy
 from tests.peers import udata_server
 
 
 def main() -> None:
-    """Installs udata, builds toxiproxy and MinIO, unless they are there."""
+    """Installs udata, builds toxiproxy, MinIO and pmtiles, unless they are there."""
     print(udata_server.installed(), flush=True)
-    for program in (toxiproxy.PROGRAM, minio.PROGRAM):
+    for program in (toxiproxy.PROGRAM, minio.PROGRAM, pmtiles_program.PROGRAM):
         print(program.binary(), flush=True)
 
 

@@ -19,7 +19,7 @@ AS_CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,1033,false,true,false,fals
 COLUMNS: dict[str, tuple[pa.DataType, list[object], list[str]]] = {
     "texte": (
         pa.string(),
-        ['l\'été, "vif"', "deux\nlignes", "𝛑 🌳 عربي", "=1+1", "01001", None],
+        ['l\'été, "vif"', "deux\r\nlignes", "𝛑 🌳 عربي", "=1+1", "01001", None],
         ['l\'été, "vif"', "deux\nlignes", "𝛑 🌳 عربي", "=1+1", "01001", ""],
     ),
     "entier": (
@@ -41,6 +41,17 @@ COLUMNS: dict[str, tuple[pa.DataType, list[object], list[str]]] = {
         pa.timestamp("us"),
         [dt.datetime(2026, 3, 1, 23, 59, 58), None, None, None, None, None],
         ["2026-03-01T23:59:58", "", "", "", "", ""],
+    ),
+    "instant": (
+        pa.timestamp("us", "UTC"),
+        [dt.datetime(2026, 7, 1, 22, 30, 5, tzinfo=dt.UTC), None, None, None, None, None],
+        ["2026-07-01 22:30:05", "", "", "", "", ""],
+    ),
+    "heure": (
+        pa.time32("ms"),
+        [dt.time(8, 30, 5), dt.time(23, 59, 59), dt.time(0), None, None, None],
+        # In the way of this office, whose language the test fixes: 12 hours.
+        ["08:30:05 AM", "11:59:59 PM", "12:00:00 AM", "", "", ""],
     ),
     "ouvert": (
         pa.bool_(),

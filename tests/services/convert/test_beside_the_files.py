@@ -233,6 +233,36 @@ def test_points_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [one["geometry"]["coordinates"][0] for one in features] == expected
 
 
+SPOTS = np.random.default_rng(3).uniform([4, 45], [5, 46], (20_000, 1, 2))
+ISLANDS = shapely.polygons(
+    np.concatenate([SPOTS, SPOTS + np.array([1e-3, 0]), SPOTS + np.array([0, 1e-3]), SPOTS], axis=1)
+)
+HEAVY = {
+    "points": [shapely.multipoints(np.concatenate([SPOTS[:, 0], SPOTS[:, 0] + 1]))],
+    "islands": [shapely.multipolygons(ISLANDS)],
+    "several archipelagos": [shapely.multipolygons(ISLANDS[start::3]) for start in range(3)],
+    "lakes": [
+        shapely.polygons(
+            shapely.box(3, 44, 6, 47).exterior, list(map(shapely.get_exterior_ring, ISLANDS))
+        )
+    ],
+    "all sorts": [shapely.geometrycollections([*ISLANDS[:9000], *shapely.points(SPOTS[:9000, 0])])],
+    "scribble": [shapely.linestrings(SPOTS[:, 0])],
+}
+
+
+@pytest.mark.parametrize("kind", HEAVY)
+def test_one_heavy_geometry_becomes_light(tmp_path: Path, kind: str) -> None:
+    """Where drawing coarser is of no use, small parts are left out; each row is still there."""
+    shapes = HEAVY[kind]
+    content = extra(convert(place(shapes, id=list(range(len(shapes)))), tmp_path), "map.geojson")
+    assert len(content) <= map_layer.MOST_BYTES
+    features = json.loads(content)["features"]
+    assert len(features) == len(shapes)
+    assert {one["geometry"]["type"] for one in features} == {one.geom_type for one in shapes}
+    assert len(content) > map_layer.MOST_BYTES / 5
+
+
 def test_without_geometry_there_is_no_map(tmp_path: Path) -> None:
     """Nothing is said of one either."""
     made = convert(pa.table({"id": ["a"]}), tmp_path)

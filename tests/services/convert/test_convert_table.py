@@ -176,7 +176,12 @@ def test_a_table_without_rows(tmp_path: Path) -> None:
         ("-cmd|calc", "'-cmd|calc"),
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("\n=1", "'\n=1"),
         ("＝1+1", "'＝1+1"),
+        ("＋1 2", "'＋1 2"),
+        ("－x", "'－x"),
+        ("＠x", "'＠x"),
         ("-5", "-5"),
         ("+3,2", "+3,2"),
         ("-1.5e3", "-1.5e3"),
@@ -233,6 +238,22 @@ def test_parquet_says_what_it_is(tmp_path: Path) -> None:
     assert RELEASE in told
     assert "etalab" in told.lower() or "licence" in told.lower()
     assert str(tmp_path) not in told
+
+
+def test_parquet_can_be_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row groups with the least and greatest value of each column, and a page index."""
+    monkeypatch.setattr("services.convert.table_to_parquet.ROW_GROUP", 100)
+    monkeypatch.setattr("services.convert.safe_table.BATCH", 50)
+    convert(table(integer=list(range(250)), string=[f"s{n:03}" for n in range(250)]), tmp_path)
+    found = pq.ParquetFile(tmp_path / "out" / "bancs.parquet").metadata
+    groups = [found.row_group(place) for place in range(found.num_row_groups)]
+    assert [one.num_rows for one in groups] == [100, 100, 50]
+    for place, group in enumerate(groups):
+        for column in (group.column(0), group.column(1)):
+            assert (column.has_column_index, column.has_offset_index) == (True, True)
+            assert column.statistics.null_count == 0
+        edges = group.column(0).statistics
+        assert (edges.min, edges.max) == (100 * place, min(100 * place + 99, 249))
 
 
 def test_moments_in_utc_say_so(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The day of the data's last update travels inside every format that can hold it."""
+"""Licence, source, release and the day of the last update travel inside formats that can hold them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlite3
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -19,7 +20,8 @@ import shapely
 from pmtiles.reader import MmapSource, Reader
 
 from services.convert.convert_table import ConvertedRelease
-from tests.services.convert.tables import convert, file
+from shared.formats import FORMATS as ALL
+from tests.services.convert.tables import RELEASE, convert, file
 
 DAY = dt.date(2019, 2, 28)
 FORMATS = ("xlsx", "ods", "geojson", "kml", "kmz", "geoparquet", "gpkg", "pmtiles", "osm")
@@ -29,7 +31,8 @@ TABLE = pa.table({"n": [1], "g": pa.array(shapely.to_wkb([shapely.Point(4.8, 45.
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ConvertedRelease]:
     folder = tmp_path_factory.mktemp("made")
-    return folder, convert(TABLE, folder, *FORMATS, updated=DAY)
+    origin = {"title": "Base adresse", "licence": "lov2"}
+    return folder, convert(TABLE, folder, *FORMATS, updated=DAY, derived_from=[origin])
 
 
 def member(folder: Path, suffix: str, name: str) -> str:
@@ -84,7 +87,8 @@ def test_the_day_travels_inside(made: tuple[Path, ConvertedRelease], holder: str
 def test_no_other_day_is_in_them(made: tuple[Path, ConvertedRelease], tmp_path: Path) -> None:
     """The same day gives the same bytes again; another day changes what holds it and no value."""
     folder, first = made
-    again = convert(TABLE, tmp_path, *FORMATS, updated=DAY)
+    origin = {"title": "Base adresse", "licence": "lov2"}
+    again = convert(TABLE, tmp_path, *FORMATS, updated=DAY, derived_from=[origin])
     assert [one.sha256 for one in again.files] == [one.sha256 for one in first.files]
     other = tmp_path / "other"
     other.mkdir()
@@ -94,3 +98,41 @@ def test_no_other_day_is_in_them(made: tuple[Path, ConvertedRelease], tmp_path: 
             hashlib.sha256(file(one, suffix).read_bytes()).digest() for one in (folder, other)
         }
         assert len(digests) == 1
+
+
+def tiles_metadata(folder: Path) -> str:
+    with file(folder, "pmtiles").open("rb") as opened:
+        return json.dumps(Reader(MmapSource(opened)).metadata(), ensure_ascii=False)
+
+
+TOLD: dict[str, Callable[[Path], str]] = {
+    "parquet": lambda folder: told(pq.read_metadata(file(folder, "parquet"))),
+    "geoparquet": lambda folder: told(pq.read_metadata(file(folder, "geo.parquet"))),
+    "xlsx": HOLDERS["xlsx properties"],
+    "ods": lambda folder: member(folder, "ods", "meta.xml"),
+    "geojson": lambda folder: file(folder, "geojson").read_text().split('"features"')[0],
+    "kml": HOLDERS["kml"],
+    "kmz": HOLDERS["kmz"],
+    "gpkg": lambda folder: str(pyogrio.read_info(file(folder, "gpkg"))["layer_metadata"]),
+    "pmtiles": tiles_metadata,
+    "osm": HOLDERS["osm"],
+}
+
+
+def told(metadata: Any) -> str:
+    return b" ".join(metadata.metadata.values()).decode()
+
+
+@pytest.mark.parametrize("form", TOLD)
+def test_licence_attribution_source_and_release_travel_inside(
+    made: tuple[Path, ConvertedRelease], form: str
+) -> None:
+    """In each format that has a place for them."""
+    found = TOLD[form](made[0])
+    for text in ("Licence Ouverte 2.0", "Ville d'essai", "Base adresse", RELEASE):
+        assert text in found
+
+
+def test_each_format_with_a_place_for_facts_is_tried() -> None:
+    """Text formats of tables have none."""
+    assert set(TOLD) == set(ALL) - {"csv", "txt", "json", "ndjson"}

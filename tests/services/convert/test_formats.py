@@ -16,6 +16,7 @@ import pytest
 from frictionless import Package
 
 from services.convert import sheets
+from services.convert.conversion_report import make_report
 from services.convert.refusal import Why
 from shared.card import Card
 from shared.failures import Quarantined
@@ -70,6 +71,20 @@ def test_control_characters_are_refused_where_xml_forbids_them(tmp_path: Path) -
     made = convert(pa.table({"id": ["a\x01b"]}), tmp_path, "ods", "xlsx", "txt")
     assert [(one.code, one.column) for one in made.refused] == [("format_control_characters", "id")]
     assert {one.format for one in made.files} == {"csv", "json", "parquet", "xlsx", "txt"}
+
+
+def test_the_report_names_what_is_refused_and_why(tmp_path: Path) -> None:
+    """Format and reason, beside the files that were made; what was guarded too."""
+    table = pa.table({"id": ["a\x01b", "=1"]})
+    told = json.loads(make_report(convert(table, tmp_path, "ods", "gpkg"), None))
+    assert [(one["detail"], one["code"]) for one in told["refused"]] == [
+        ("ODS", "format_control_characters"),
+        ("GeoPackage", "format_no_geometry"),
+    ]
+    made = [one["name"] for one in told["files"]]
+    assert made[:3] == ["bancs.csv", "bancs.json", "bancs.parquet"]
+    assert told["guarded"] == {"id": 1}
+    assert "a\\u0001b" not in json.dumps(told)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])

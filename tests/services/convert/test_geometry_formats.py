@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import geoparquet_validator
 import numpy as np
+import osmium
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
@@ -47,7 +48,8 @@ def located(shapes: Any, **columns: list[Any]) -> pa.Table:
     """A table with these geometries, as ingest makes them, beside other columns."""
     told = {"version": "1.1.0", "primary_column": "lieu", "columns": {"lieu": {"encoding": "WKB"}}}
     columns = columns or {"id": list(range(len(shapes)))}
-    table = pa.table(columns | {"lieu": pa.array(shapely.to_wkb(np.asarray(shapes, object)))})
+    cells = pa.array(shapely.to_wkb(np.asarray(shapes, object), flavor="iso"), pa.binary())
+    table = pa.table(columns | {"lieu": cells})
     return table.replace_schema_metadata({"geo": json.dumps(told)})
 
 
@@ -255,6 +257,22 @@ def test_pmtiles_holds_every_feature_at_its_last_zoom(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "wkt", ["POINT (4 45)", "POINT (180 85)", "LINESTRING (4 45, 4 46)", "LINESTRING (4 45, 5 45)"]
+)
+def test_bounds_of_tiles_have_an_area(tmp_path: Path, wkt: str) -> None:
+    """Of a lone point, too: a map finds its place by them."""
+    convert(located([shapely.from_wkt(wkt)]), tmp_path, "pmtiles")
+    with file(tmp_path, "pmtiles").open("rb") as opened:
+        told = Reader(MmapSource(opened)).header()
+    west, south, east, north = (
+        told[f"{one}_e7"] / 1e7 for one in ("min_lon", "min_lat", "max_lon", "max_lat")
+    )
+    assert (west < east, south < north) == (True, True)
+    assert shapely.box(west, south, east, north).buffer(1e-3).contains(shapely.from_wkt(wkt))
+    assert shapely.box(-180, -90, 180, 90).contains(shapely.box(west, south, east, north))
+
+
+@pytest.mark.parametrize(
     ("bounds", "size", "count", "expected"),
     [
         ((4.7, 45.6, 5.0, 45.9), 0.0002, 1000, (10, 14)),
@@ -301,6 +319,29 @@ def test_a_long_line_is_several_ways(tmp_path: Path) -> None:
     counts = [one.count("<nd ") for one in text.split("<way ")[1:]]
     assert counts == [2000, 2000, 502]
     assert text.count("<node ") == 4500
+
+
+def test_osm_holds_no_longer_texts_than_openstreetmap(tmp_path: Path) -> None:
+    """255 characters of a value, as its programs read them; one more, and it is refused by name."""
+    (tmp_path / "a").mkdir()
+    convert(located(MIXED[:1], t=["é" * 255]), tmp_path / "a", "osm")
+    read_ = osmium.FileProcessor(str(file(tmp_path / "a", "osm")))
+    assert [one.tags["t"] for one in read_] == ["é" * 255]
+    [reason] = convert(located(MIXED[:1], t=["é" * 256]), tmp_path, "osm").refused
+    assert (reason.code, reason.column, reason.limit) == ("format_cell_too_long", "t", 255)
+
+
+def test_the_first_row_may_be_nowhere(tmp_path: Path) -> None:
+    """Rows without a place come anywhere, first ones too."""
+    made = convert(located([None, MIXED[0], None], id=[1, 2, 3]), tmp_path, *SPATIAL, "ndjson")
+    assert made.refused == ()
+    features = json.loads(file(tmp_path, "geojson").read_bytes())["features"]
+    assert [one["geometry"] and one["geometry"]["type"] for one in features] == [
+        None,
+        "Point",
+        None,
+    ]
+    assert [one is None for one in read(tmp_path, "gpkg")[0]] == [True, False, True]
 
 
 @pytest.mark.parametrize(

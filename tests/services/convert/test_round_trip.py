@@ -1,4 +1,7 @@
-"""The same values come back from every format, each read by a program that is not ours."""
+"""The same values come back from every format, each read by a program that is not ours.
+
+More of them, and wilder ones: `test_wild_tables.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import osmium
 import pandas as pd
 import pyarrow as pa
 import pyogrio
 import pytest
 import shapely
 
+from shared.formats import FORMATS as ALL
 from tests.services.convert.tables import convert, file
 
 FORMATS = (
-    "txt", "ndjson", "xlsx", "ods", "geojson", "kml", "kmz", "geoparquet", "gpkg",
+    "txt", "ndjson", "xlsx", "ods", "geojson", "kml", "kmz", "geoparquet", "gpkg", "pmtiles", "osm",
 )  # fmt: skip
 NAMES = ['l\'été, "vif"', "𝛑 🌳 <&>", None, "01001"]
 NUMBERS = [3, -5, 2**40, None]
@@ -54,6 +59,21 @@ def places(path: Path) -> Rows:
     return [row[:3] for row in rows]
 
 
+def tiled(path: Path) -> Rows:
+    """What GDAL found in the tiles of the last zoom, in the table's order."""
+    _, table = pyogrio.read_arrow(path)
+    rows = [tuple(one.values()) for one in table.select(["nom", "n", "part"]).to_pylist()]
+    return sorted(rows, key=lambda row: NAMES.index(row[0]))
+
+
+def tagged(path: Path) -> Rows:
+    """What osmium found: a node a row."""
+    file_ = osmium.FileProcessor(str(path))
+    nodes = [(one.lon, dict(one.tags)) for one in file_ if isinstance(one, osmium.osm.Node)]
+    assert [lon for lon, _ in nodes] == pytest.approx([one.x for one in PLACES])
+    return [(tags.get("nom"), tags.get("n"), tags.get("part")) for _, tags in nodes]
+
+
 READERS: dict[str, Callable[[Path], Rows]] = {
     "csv": lambda path: frame(pd.read_csv(path, dtype={"nom": str})),
     "txt": lambda path: frame(pd.read_csv(path, sep="\t", dtype={"nom": str})),
@@ -67,7 +87,14 @@ READERS: dict[str, Callable[[Path], Rows]] = {
     "kmz": drawn,
     "gpkg": drawn,
     "geo.parquet": places,
+    "pmtiles": tiled,
+    "osm": tagged,
 }
+
+
+def test_no_format_is_left_out() -> None:
+    """Each that there is has its reader."""
+    assert {facts.suffix for facts in ALL.values()} == set(READERS)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +108,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("suffix", READERS)
 def test_the_same_values_come_back(made: Path, suffix: str) -> None:
-    """pandas, DuckDB and GDAL; a number may come back as the text of it, where KML has no type."""
+    """pandas, DuckDB, GDAL and osmium; a number may be a text where the format has no other."""
     found = [
         (name, number if number is None else int(number), share if share is None else float(share))
         for name, number, share in READERS[suffix](file(made, suffix))

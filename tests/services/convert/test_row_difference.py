@@ -76,6 +76,16 @@ def test_without_a_key_that_comes_once_they_are_multisets(
     assert (found.added, found.removed, found.changed) == (1, 1, None)
 
 
+def test_a_wide_table_is_compared_by_its_key(tmp_path: Path) -> None:
+    """4,096 columns, in the memory that the engine is given; the changed ones are named."""
+    before = pa.table({"id": ["a", "b"]} | {f"c{n}": [n, None] for n in range(4095)})
+    after = before.set_column(5, "c4", [[9, 9]]).set_column(4000, "c3999", [[1, None]])
+    found = compare(before, after, tmp_path)
+    assert (found.added, found.removed, found.changed) == (0, 0, 2)
+    # Changes are counted column by column in the first 500.
+    assert found.columns == {"c4": 2}
+
+
 ROWS = st.lists(
     st.tuples(st.integers(0, 12) | st.none(), st.sampled_from(["x", "y", None])), max_size=12
 )
