@@ -193,23 +193,35 @@ def _data_starts(file: BinaryIO, infos: list[zipfile.ZipInfo], directory: int) -
 
 
 def _inflate(file: BinaryIO, info: zipfile.ZipInfo, start: int) -> Iterator[bytes]:
-    """The entry's bytes as they truly inflate, at most `_CHUNK` at a time."""
+    """The entry's bytes as they truly inflate, at most `_CHUNK` at a time, to its end: one that
+    stops before, or whose checksum is another (APPNOTE 4.4.7), is damaged."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Quarantined(Reason(code="archive_damaged", detail="compression"))
     file.seek(start)
     left = info.compress_size
+    crc = 0
+    stored = info.compress_type == zipfile.ZIP_STORED
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     while left and not inflater.eof:
         packed = file.read(min(left, _CHUNK))
         if not packed:
             raise Quarantined(Reason(code="archive_damaged"))
         left -= len(packed)
-        if info.compress_type == zipfile.ZIP_STORED:
-            yield packed
-            continue
         while packed and not inflater.eof:
-            try:
-                yield inflater.decompress(packed, _CHUNK)
-            except zlib.error:
-                raise Quarantined(Reason(code="archive_damaged")) from None
-            packed = inflater.unconsumed_tail
+            part = packed if stored else _inflated(inflater, packed)
+            crc = zlib.crc32(part, crc)
+            yield part
+            packed = b"" if stored else inflater.unconsumed_tail
+    # What the limit held back of bytes that are all read in.
+    while not (stored or inflater.eof) and (part := _inflated(inflater, b"")):
+        crc = zlib.crc32(part, crc)
+        yield part
+    if crc != info.CRC or not (stored or inflater.eof):
+        raise Quarantined(Reason(code="archive_damaged"))
+
+
+def _inflated(inflater: zlib._Decompress, packed: bytes) -> bytes:
+    try:
+        return inflater.decompress(packed, _CHUNK)
+    except zlib.error:
+        raise Quarantined(Reason(code="archive_damaged")) from None

@@ -99,7 +99,7 @@ class JsonRows:
                 _skip(("start_array", None), events)
                 return
             self._found = True
-            row: Object = _build(event, events, self._positions)
+            row: Object = _build(event, events, self._positions, row=True)
             yield row
 
 
@@ -258,7 +258,11 @@ def _digits(number: int | Decimal) -> int:
     return max(len(number.as_tuple().digits), abs(number.adjusted()))
 
 
-def _build(event: tuple[str, Any], events: Events, positions: int | None) -> Any:
+def _build(
+    event: tuple[str, Any], events: Events, positions: int | None, *, row: bool = False
+) -> Any:
+    """The value that `event` begins. Within the geometry of a `row`, coordinates are numbers and
+    `positions` of them are the most; a property of that name is like any other."""
     kind, value = event
     if kind == "start_map":
         found: Object = {}
@@ -268,10 +272,11 @@ def _build(event: tuple[str, Any], events: Events, positions: int | None) -> Any
             if name in found:
                 _stop("json_key")
             first = next(events)
-            if positions and name == "coordinates" and first[0] == "start_array":
-                found[name] = _coordinates(events, positions)
+            most = positions if not row or name == "geometry" else None
+            if most and not row and name == "coordinates" and first[0] == "start_array":
+                found[name] = _coordinates(events, most)
             else:
-                found[name] = _build(first, events, positions)
+                found[name] = _build(first, events, most)
         return found
     if kind == "start_array":
         items = []

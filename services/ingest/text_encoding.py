@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from charset_normalizer import from_bytes
 
 from services.ingest.detect_format import SAMPLE_BYTES, looks_like_utf16
 from shared.failures import Quarantined
@@ -240,19 +239,18 @@ def _single_byte(source: Path) -> str:
     best = max(scores, key=scores.__getitem__, default=None)
     if best is not None and scores[best] >= 0.5:
         return best
-    sample = b" ".join(context for context, _ in contexts.most_common(2000))
-    guess = from_bytes(sample).best()
-    if guess is not None and _READABLE.fullmatch(name := codecs.lookup(guess.encoding).name):
-        return name
-    raise Quarantined(*_unreadable_lines(source, "utf-8"))
+    # No guess: of French, any other encoding makes words that look right and are not.
+    broken = "utf-8" if _can_read(bytes(used), "cp1252") else "cp1252"
+    raise Quarantined(*_unreadable_lines(source, broken))
 
 
 def _can_read(some: bytes, encoding: str) -> bool:
+    """Whether each byte is a character; the control characters of ISO 6429 are in no text."""
     try:
-        some.decode(encoding)
+        text = some.decode(encoding)
     except UnicodeDecodeError:
         return False
-    return True
+    return not any("\x80" <= character <= "\x9f" for character in text)
 
 
 def _french(contexts: Counter[bytes], encoding: str) -> float:
