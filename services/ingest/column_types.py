@@ -131,7 +131,7 @@ _COMMA = _DOT.replace(r"\.", ",")
 
 
 def _blank_to_null(text: pa.Array) -> pa.Array:
-    blank = pc.utf8_is_space(text)
+    blank = pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0))
     if not pc.any(blank).as_py():
         return text
     return pc.if_else(blank, pa.scalar(None, pa.string()), text)

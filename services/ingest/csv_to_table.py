@@ -27,6 +27,7 @@ from services.ingest.column_types import (
 )
 from services.ingest.csv_dialect import NO_DELIMITER, Dialect, find_dialect
 from services.ingest.header_names import checked_headers
+from services.ingest.quoted_cells import QuoteWatch, misquoted
 from services.ingest.read_limits import MIB, ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.text_encoding import TextFacts, chunks, find_encoding
@@ -64,6 +65,7 @@ class CsvTable:
         self.warnings = self._warnings()
         self.dropped = Dropped()
         self._rows = 0
+        self._quotes_right = False
 
     def _warnings(self) -> tuple[Reason, ...]:
         warnings = [
@@ -79,7 +81,7 @@ class CsvTable:
 
     def batches(self, plain: Mapping[int, Reading] = NO_HINTS) -> Iterator[Batch]:
         """All rows from the first on. Raises Quarantined: `row_width`, `quote_unclosed`,
-        `cell_too_large`, `row_too_large`, `text_unreadable`."""
+        `quote_misplaced`, `cell_too_large`, `row_too_large`, `text_unreadable`."""
         types, decimal = self._types(plain)
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
@@ -121,13 +123,15 @@ class CsvTable:
         stream = _Utf8Rows(self._source, self._text, self._dialect)
         ragged = 0
         closed = False
+        # Rows of delimiters alone are none, however many they have.
+        blank = f' \t\r\n"{self._dialect.delimiter}'
 
         def invalid(row: arrow_csv.InvalidRow) -> str:
             nonlocal ragged, closed
             text = str(row.text)
             if text == stream.end:
                 closed = True
-            elif text.strip():
+            elif text.strip(blank):
                 ragged += 1
             return "skip"
 
@@ -158,6 +162,11 @@ class CsvTable:
             raise Quarantined(*self._explained()) from None
         if ragged or not closed:
             raise Quarantined(*self._explained())
+        if stream.quotes.odd and not self._quotes_right:
+            if misplaced := self._misquoted():
+                raise Quarantined(misplaced)
+            # The second reading finds what the first one did.
+            self._quotes_right = True
 
     def _check_lengths(self, record: pa.RecordBatch) -> None:
         """A cell or a row can only be too long in a batch that weighs more than the limit."""
@@ -194,8 +203,22 @@ class CsvTable:
                 ordinal += 1
         return found
 
+    def _misquoted(self) -> Reason | None:
+        dialect = self._dialect
+        lines = _physical_lines(self._source, self._text, dialect, self._limits.row_bytes)
+        try:
+            found = misquoted(lines, dialect.delimiter)
+        except _LineTooLong:
+            return None
+        if found is None:
+            return None
+        line, position = dialect.first_line + found.line, found.position
+        return Reason(code="quote_misplaced", line=line, position=position)
+
     def _explained(self) -> list[Reason]:
         """What Arrow could not read, and on which lines: the first cases, and the count of all."""
+        if misplaced := self._misquoted():
+            return [misplaced]
         width, limits = len(self.headers), self._limits
         ragged: list[Reason] = []
         count = 0
@@ -274,6 +297,7 @@ class _Utf8Rows(io.RawIOBase):
     def __init__(self, source: Path, text: TextFacts, dialect: Dialect) -> None:
         super().__init__()
         self.end = _end_row(dialect)
+        self.quotes = QuoteWatch(dialect.delimiter)
         self._chunks = chunks(source, dialect.skip)
         self._decoder = (
             None
@@ -282,6 +306,7 @@ class _Utf8Rows(io.RawIOBase):
         )
         self._ready = memoryview(b"")
         self._ended = False
+        self._line_begins = True
 
     def readable(self) -> bool:
         return True
@@ -302,6 +327,8 @@ class _Utf8Rows(io.RawIOBase):
         chunk = next(self._chunks, None)
         if chunk is not None:
             decoded = chunk if self._decoder is None else self._decoder.decode(chunk).encode()
+            decoded = self._unmarked(decoded)
+            self.quotes.feed(decoded)
             self._ready = memoryview(decoded)
             return bool(decoded) or self._refill()
         if self._ended:
@@ -309,6 +336,15 @@ class _Utf8Rows(io.RawIOBase):
         self._ended = True
         self._ready = memoryview(f"\n{self.end}\n".encode())
         return True
+
+    def _unmarked(self, block: bytes) -> bytes:
+        """The block without byte order marks where lines begin, as files put end to end have."""
+        if not block:
+            return block
+        if self._line_begins:
+            block = block.removeprefix(codecs.BOM_UTF8)
+        self._line_begins = block.endswith(b"\n")
+        return block.replace(b"\n" + codecs.BOM_UTF8, b"\n") if codecs.BOM_UTF8 in block else block
 
 
 def _end_row(dialect: Dialect) -> str:
