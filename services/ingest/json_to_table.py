@@ -7,16 +7,17 @@ Texts stay texts, dates and times apart: JSON has numbers of its own.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from services.ingest.column_types import Reading
+from services.ingest.detect_format import is_object
 from services.ingest.geometry import geometry_of_json, old_crs
 from services.ingest.header_names import checked_headers
 from services.ingest.json_rows import JsonRows, Object, json_lines
+from services.ingest.json_text import json_text
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
@@ -45,7 +46,7 @@ class JsonTable:
         limits: ReadLimits,
         work: Path,
     ) -> None:
-        lined = format_ == "ndjson"
+        lined = format_ == "ndjson" or (told.format == "ndjson" and _is_one_line(source, limits))
         rows = JsonRows(source, told.rows, limits, features=format_ == "geojson")
         self._staged = StagedRows(work / "rows.arrows", limits)
         self._lines = array("q") if lined else None
@@ -86,6 +87,12 @@ class JsonTable:
         return {ordinal: self._lines[ordinal] for ordinal in ordinals}
 
 
+def _is_one_line(source: Path, limits: ReadLimits) -> bool:
+    """Whether the file's first line is an object: a list of one row, where a card says lines."""
+    with source.open("rb") as file:
+        return is_object(file.readline(limits.row_bytes + limits.json_string_bytes))
+
+
 def _feature(row: Object) -> dict[str, Scalar]:
     properties = row.get("properties")
     found = _flat(properties) if isinstance(properties, dict) else {}
@@ -114,6 +121,6 @@ def _flatten(row: Object, under: str, found: dict[str, Scalar]) -> None:
 
 def _cell(value: Any) -> Scalar:
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
+        return json_text(value)
     scalar: Scalar = value
     return scalar

@@ -16,7 +16,7 @@ import pyarrow as pa
 from services.ingest.column_types import Reading
 from services.ingest.gdal_layers import GEOMETRY, Layer, layers, named_for_gdal, read_layer
 from services.ingest.header_names import checked_headers, clean_name
-from services.ingest.parquet_to_table import is_bytes, plain_cells
+from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
@@ -106,7 +106,7 @@ class LayerTable:
             for at, name in enumerate(batch.schema.names, 1):
                 if name != GEOMETRY and is_bytes(batch.schema.field(at - 1).type):
                     raise Quarantined(Reason(code="column_unreadable", position=at))
-            cells = [plain_cells(column) for column in batch.columns]
+            cells = placed_cells(batch.columns)
             yield sieve.sift(first, cells, batch.num_rows)
             first += batch.num_rows
 
