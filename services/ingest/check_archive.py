@@ -37,10 +37,11 @@ class CheckedArchive:
 
     unpacked_bytes: int
     error_cells: int
+    uncomputed: int
     external_links: int
 
 
-NO_ARCHIVE = CheckedArchive(0, 0, 0)
+NO_ARCHIVE = CheckedArchive(0, 0, 0, 0)
 
 
 def open_archive(source: Path, limits: ReadLimits) -> zipfile.ZipFile:
@@ -81,7 +82,7 @@ def check_archive(
     `archive_too_large`, `xml_dtd`, `xml_entity`, `xml_depth`, `xml_attributes`, `xml_token`,
     `sheet_too_large`.
     """
-    unpacked = errors = links = 0
+    unpacked = errors = uncomputed = links = 0
     with open_archive(source, limits) as archive, source.open("rb") as file:
         infos = archive.infolist()
         starts = _data_starts(file, infos, archive.start_dir)
@@ -108,9 +109,10 @@ def check_archive(
                     xml.feed(chunk)
                 if sheets:
                     sheets.feed(chunk)
-            errors += xml.error_cells
+            errors += xml.error_cells + (sheets.error_cells if sheets else 0)
+            uncomputed += xml.uncomputed + (sheets.uncomputed if sheets else 0)
             links += name.startswith("xl/externallinks/") and name.endswith(".xml")
-    return CheckedArchive(unpacked, errors, links)
+    return CheckedArchive(unpacked, errors, uncomputed, links)
 
 
 def _kept(chunks: Iterator[bytes], to: Path | None) -> Iterator[bytes]:
