@@ -1,0 +1,326 @@
+"""What careless programs write: nothing of it is changed, lost or emptied without a word."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import io
+import json
+import random
+import zipfile
+import zlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.ingest.quoted_cells import QuoteWatch, misquoted
+from tests.services.ingest.reading import SECRET, plain, read, refusal, rows
+from tests.services.ingest.test_limits import CELL, ROW, cells, ods, zipped
+
+PLACE = {"type": "Point", "coordinates": [4.8, 45.7]}
+
+
+def warned(content: bytes, folder: Path) -> dict[str, int | None]:
+    """Of each warning its count."""
+    found = read(content, folder).quality["warnings"]
+    return {one["code"]: one.get("count") for one in found}
+
+
+def sheet(*lines: list[Any], merged: str | None = None) -> bytes:
+    """A workbook of one sheet."""
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append(line)
+    if merged:
+        book.active.merge_cells(merged)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def parquet(**columns: pa.Array) -> bytes:
+    """A file with these columns."""
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def features(*properties: dict[str, Any]) -> bytes:
+    """A collection of places."""
+    made = [{"type": "Feature", "properties": one, "geometry": PLACE} for one in properties]
+    return json.dumps({"type": "FeatureCollection", "features": made}).encode()
+
+
+# --- delimited text --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "position"),
+    [
+        (f'id;places\n"Le "Petit" {SECRET}";1\nz;3\n', 2, 1),
+        ('id;places\na;1\nb;"x"y\n', 3, 2),
+        ('id;places\n"a\\"b";1\nc;2\n', 2, 1),
+        ('id;places\n"a\nb ""c""\nd";1\n"x\ny"z;2\n', 5, 1),
+        ('id;places\n"a "b;c" d";1\n', 2, 1),
+        ('id;places\r\na;"1"x', 2, 2),
+    ],
+)
+def test_quotes_inside_quotes(tmp_path: Path, text: str, line: int, position: int) -> None:
+    """Each reader loses another part of such a cell: it is named by its line and column."""
+    told = refusal(text.encode(), tmp_path)
+    assert told == {"code": "quote_misplaced", "line": line, "position": position}
+
+
+def test_quotes_that_harm_nothing(tmp_path: Path) -> None:
+    """Inches, quotes written twice, blanks after a quoted cell."""
+    text = 'id;places\n5" x;1\n"a ""b""" ;2\n6";3\n"a\n""b";4\n'
+    found = rows(text.encode(), tmp_path)
+    assert [row["id"] for row in found] == ['5" x', 'a "b" ', '6"', 'a\n"b']
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text('";\nab', max_size=30), st.integers(1, 7))
+def test_the_watch_misses_no_quote(text: str, size: int) -> None:
+    """However the file is cut into blocks, what the walk would find is never passed over."""
+    watch = QuoteWatch(";")
+    block = (text + "\nend\n").encode()
+    for at in range(0, len(block), size):
+        watch.feed(block[at : at + size])
+    lines = io.StringIO(text + "\nend\n", newline="")
+    assert watch.odd or misquoted(lines, ";") is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.text('";\nab ', max_size=6), min_size=2, max_size=3), max_size=4))
+def test_what_is_quoted_rightly_is_not_walked_through(table: list[list[str]]) -> None:
+    """Every cell in quotes, as RFC 4180 has it."""
+    written = ["".join(f'"{c.replace(chr(34), chr(34) * 2)}";' for c in row) for row in table]
+    watch = QuoteWatch(";")
+    watch.feed(("\n".join(written) + "\n").encode())
+    assert not watch.odd
+
+
+def test_delimiters_alone_are_no_row(tmp_path: Path) -> None:
+    """However many of them an export puts at its end."""
+    assert len(rows(b'id;places\na;1\n;;\n"";"";""\nb;2\n', tmp_path)) == 2
+
+
+def test_files_put_end_to_end(tmp_path: Path) -> None:
+    """Each began with a byte order mark and its header."""
+    one = "\ufeffid;places\n1;{}\n"
+    assert rows((one.format(3) + one.format(4)).encode(), tmp_path) == [
+        {"id": 1, "places": 3},
+        {"id": 1, "places": 4},
+    ]
+
+
+@pytest.mark.parametrize("stray", [b"\x81", b"\x8d", b"\x90"])
+def test_a_byte_that_windows_does_not_have(tmp_path: Path, stray: bytes) -> None:
+    """It makes no other encoding of a whole file: the line is named."""
+    text = "id;places\n" + "été à l’école;1\n" * 20
+    told = refusal(text.encode("cp1252") + b"x" + stray + b"y;3\n", tmp_path)
+    assert told == {"code": "encoding", "line": 22, "count": 1, "expected": "cp1252"}
+
+
+# --- JSON ------------------------------------------------------------------------------------------
+
+
+def test_a_property_named_coordinates(tmp_path: Path) -> None:
+    """Is like any other: only a geometry's are numbers."""
+    [found] = rows(features({"coordinates": ["x", {"a": 1}], "o": {"coordinates": "y"}}), tmp_path)
+    assert (found["coordinates"], found["o.coordinates"]) == ('["x",{"a":1}]', "y")
+
+
+def test_numbers_in_lists_keep_their_digits(tmp_path: Path) -> None:
+    """A list is text: there is no float in between."""
+    text = "[0.1234567890123456789,1E+400,12345678901234567890,true,null]"
+    assert rows(f'[{{"id":{text}}}]'.encode(), tmp_path) == [{"id": text}]
+
+
+def test_an_empty_text_is_no_value(tmp_path: Path) -> None:
+    """As in a cell of a sheet or of a text."""
+    chosen = plain("id", schema={"fields": [{"name": "id", "constraints": {"required": True}}]})
+    assert refusal(b'[{"id":"a"},{"id":""}]', tmp_path, chosen)["code"] == "value_missing"
+
+
+def test_a_long_first_line(tmp_path: Path) -> None:
+    """Longer than what a format is known by: still an object a line."""
+    line = {"type": "LineString", "coordinates": [[4 + at / 1e5, 45] for at in range(9000)]}
+    made = [{"type": "Feature", "properties": {"id": 1}, "geometry": g} for g in (line, PLACE)]
+    assert len(rows("\n".join(map(json.dumps, made)).encode(), tmp_path)) == 2
+
+
+def test_one_row_of_ndjson(tmp_path: Path) -> None:
+    """Nothing but the card says that one object is a row."""
+    assert refusal(b'{"id":1}\n', tmp_path)["code"] == "rows_missing"
+    assert rows(b'{"id":1}\n', tmp_path, plain("id", source={"format": "ndjson"})) == [{"id": 1}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_json_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    """Is not taken for a text of one line."""
+    told = refusal('[{"id":"é"}]'.encode(encoding), tmp_path)
+    assert (told["code"], told["expected"]) == ("encoding", "utf-8")
+
+
+# --- sheets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (sheet(["id", "places"], ["a", "=1+1"], ["b", 3]), "formulas_uncomputed"),
+        (sheet(["id", "places"], ["a", 1], [None, 2], merged="A2:A3"), "cells_merged"),
+        (
+            ods(
+                cells("id", "places"),
+                ROW.format("", CELL.format("a") + '<table:table-cell table:formula="of:=1+1"/>'),
+            ),
+            "formulas_uncomputed",
+        ),
+        (
+            ods(
+                cells("id", "places"),
+                ROW.format(
+                    "",
+                    CELL.format("a")
+                    + '<table:table-cell table:formula="of:=1/0" office:value-type="string"'
+                    ' office:string-value="" calcext:value-type="error"><text:p>#DIV/0!</text:p>'
+                    "</table:table-cell>",
+                ),
+            ),
+            "cell_errors",
+        ),
+    ],
+    ids=["xlsx formula", "merged", "ods formula", "ods error"],
+)
+def test_cells_that_come_empty(tmp_path: Path, content: bytes, code: str) -> None:
+    """And are not: formulas nobody has calculated, errors, all but the first of merged cells."""
+    assert warned(content, tmp_path)[code] == 1
+
+
+def test_formulas_over_many_blocks(tmp_path: Path) -> None:
+    """None is passed over where the file is cut."""
+    content = sheet(["id", "places"], *([f"r{at}", f"=A{at}+{at}"] for at in range(9000)))
+    assert warned(content, tmp_path)["formulas_uncomputed"] == 9000
+
+
+def test_a_merged_header_is_no_merged_cell(tmp_path: Path) -> None:
+    """Titles and headers are written so."""
+    content = sheet(["Places", None], ["id", "places"], ["a", 1], merged="A1:B1")
+    assert "cells_merged" not in warned(content, tmp_path)
+
+
+def test_numbers_without_end(tmp_path: Path) -> None:
+    """Infinity is no number that can be published: it is seen as the text that it is."""
+    cell = '<table:table-cell office:value-type="float" office:value="{}"/>'
+    lines = [ROW.format("", CELL.format("a") + cell.format(value)) for value in ("1e400", "2")]
+    found = rows(ods(cells("id", "places"), *lines), tmp_path)
+    assert [row["places"] for row in found] == ["inf", "2"]
+
+
+# --- Parquet ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([10**13], pa.timestamp("s")),
+        pa.array([10**16], pa.timestamp("ms")),
+        pa.array([253402300800000], pa.timestamp("ms")),
+        pa.array([-(10**8)], pa.date32()),
+        pa.array([float("inf")]),
+        pa.array([[float("inf")]]),
+        pa.array([[10**13]], pa.list_(pa.timestamp("s"))),
+    ],
+    ids=["seconds", "milliseconds", "year 10000", "before year 1", "infinity", "list", "moments"],
+)
+def test_values_that_no_format_has(tmp_path: Path, column: pa.Array) -> None:
+    """Moments that would be others in microseconds, years that nobody reads, infinity."""
+    told = refusal(parquet(a=pa.array([1]), b=column), tmp_path)
+    assert told == {"code": "value_out_of_range", "position": 2}
+
+
+def test_structures_are_json(tmp_path: Path) -> None:
+    """Of lists with dates, decimals, no value; a duration is hours, minutes, seconds."""
+    content = parquet(
+        a=pa.array([[float("nan"), 1.5]]),
+        b=pa.array([[dt.datetime(2025, 12, 31, 8, tzinfo=dt.UTC)]]),
+        c=pa.array([[Decimal("1.10")]]),
+        d=pa.array([dt.timedelta(hours=30)]),
+    )
+    [found] = rows(content, tmp_path)
+    assert found == {
+        "a": "[null,1.5]",
+        "b": '["2025-12-31T08:00:00+00:00"]',
+        "c": "[1.10]",
+        "d": "30:00:00",
+    }
+
+
+def test_bytes_in_structures(tmp_path: Path) -> None:
+    """Have no text."""
+    told = refusal(parquet(a=pa.array([[SECRET.encode()]])), tmp_path)
+    assert told == {"code": "column_unreadable", "position": 1}
+
+
+# --- archives --------------------------------------------------------------------------------------
+
+CSV = b"id;places\n" + b"".join(b"r%d;%d\n" % (at, at) for at in range(1000))
+
+
+def test_another_value_in_a_zip(tmp_path: Path) -> None:
+    """The checksum says that it is not what was packed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.csv", CSV)
+    content = out.getvalue().replace(b"r5;5\n", b"r5;9\n")
+    assert refusal(content, tmp_path)["code"] == "archive_damaged"
+
+
+def test_an_entry_that_ends_early(tmp_path: Path) -> None:
+    """At the end of a row, so that the rows before would make a table."""
+    packer = zlib.compressobj(wbits=-15)
+    short = packer.compress(CSV) + packer.flush(zlib.Z_SYNC_FLUSH)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("a.csv", short)
+    content = bytearray(out.getvalue())
+    for mark, method, checksum in ((b"PK\x03\x04", 8, 14), (b"PK\x01\x02", 10, 16)):
+        at = content.find(mark)
+        content[at + method : at + method + 2] = (8).to_bytes(2, "little")
+        content[at + checksum : at + checksum + 4] = zlib.crc32(CSV).to_bytes(4, "little")
+    assert refusal(bytes(content), tmp_path)["code"] == "archive_damaged"
+
+
+@pytest.mark.parametrize("run", [0, 1, 258, 259, 4000])
+def test_nothing_is_left_in_the_inflater(tmp_path: Path, run: int) -> None:
+    """What a few last bits stand for, beyond a block's end, is a part of the table as well."""
+    noise = random.Random(run).randbytes(100_000).hex().encode()
+    filling = b"id;places\n" + b"".join(
+        noise[at : at + 30] + b";1\n" for at in range(0, 200_000, 30)
+    )
+    tail = b"z" * ((-len(filling) - 3) % 65_536 + run) + b";2\n"
+    [*_, last] = rows(zipped({"a.csv": filling + tail}), tmp_path)
+    assert last == {"id": tail[:-3].decode(), "places": 2}
+
+
+def test_garbage_after_gzip(tmp_path: Path) -> None:
+    """Zeros are padding; anything else may be the half of a file."""
+    packed = gzip.compress(CSV)
+    assert len(rows(packed + bytes(600), tmp_path)) == 1000
+    (tmp_path / "table.parquet").unlink()
+    assert refusal(packed + SECRET.encode(), tmp_path)["code"] == "archive_damaged"
+
+
+def test_what_a_mac_puts_into_a_zip(tmp_path: Path) -> None:
+    """Folders, and files that no one sees, beside the one that is meant."""
+    entries = {"d/": b"", "d/e/a.csv": CSV, "__MACOSX/d/._a.csv": b"x", "d/.DS_Store": b"x"}
+    assert len(rows(zipped(entries), tmp_path)) == 1000
