@@ -48,10 +48,12 @@ class LineTooLong(Exception):
 class Utf8Rows(io.RawIOBase):
     """The data rows as UTF-8, then one row of another width that shows no quote was left open."""
 
-    def __init__(self, source: Path, text: TextFacts, dialect: Dialect) -> None:
+    def __init__(
+        self, source: Path, text: TextFacts, dialect: Dialect, quotes: QuoteWatch | None
+    ) -> None:
         super().__init__()
         self.end = _end_row(dialect)
-        self.quotes = QuoteWatch(dialect.delimiter)
+        self._quotes = quotes
         self._chunks = chunks(source, dialect.skip)
         self._decoder = (
             None
@@ -82,7 +84,8 @@ class Utf8Rows(io.RawIOBase):
         if chunk is not None:
             decoded = chunk if self._decoder is None else self._decoder.decode(chunk).encode()
             decoded = self._unmarked(decoded)
-            self.quotes.feed(decoded)
+            if self._quotes:
+                self._quotes.feed(decoded)
             self._ready = memoryview(decoded)
             return bool(decoded) or self._refill()
         if self._ended:

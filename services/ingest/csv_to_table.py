@@ -26,7 +26,7 @@ from services.ingest.column_types import (
 from services.ingest.csv_dialect import NO_DELIMITER, find_dialect
 from services.ingest.csv_lines import END, LineTooLong, PlainRows, Utf8Rows, physical_lines
 from services.ingest.header_names import checked_headers
-from services.ingest.quoted_cells import misquoted
+from services.ingest.quoted_cells import QuoteWatch, misquoted
 from services.ingest.read_limits import MIB, ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.text_encoding import find_encoding
@@ -117,7 +117,9 @@ class CsvTable:
     def _records(
         self, block_bytes: int, types: dict[str, pa.DataType], decimal: str
     ) -> Iterator[pa.RecordBatch]:
-        stream = Utf8Rows(self._source, self._text, self._dialect)
+        # The second reading finds what the first one did.
+        watch = None if self._quotes_right else QuoteWatch(self._dialect.delimiter)
+        stream = Utf8Rows(self._source, self._text, self._dialect, watch)
         ragged = 0
         closed = False
         # Rows of delimiters alone are none, however many they have.
@@ -159,11 +161,9 @@ class CsvTable:
             raise Quarantined(*self._explained()) from None
         if ragged or not closed:
             raise Quarantined(*self._explained())
-        if stream.quotes.odd and not self._quotes_right:
-            if misplaced := self._misquoted():
-                raise Quarantined(misplaced)
-            # The second reading finds what the first one did.
-            self._quotes_right = True
+        if watch and watch.odd and (misplaced := self._misquoted()):
+            raise Quarantined(misplaced)
+        self._quotes_right = True
 
     def _check_lengths(self, record: pa.RecordBatch) -> None:
         """A cell or a row can only be too long in a batch that weighs more than the limit."""

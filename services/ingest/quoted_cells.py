@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 _QUOTE = ord('"')
 _BLANKS = " \t"
@@ -25,8 +26,7 @@ class QuoteWatch:
 
     def __init__(self, delimiter: str) -> None:
         written = delimiter.encode()
-        self._before = np.frombuffer(b'"\r\n' + written[-1:], np.uint8)
-        self._after = np.frombuffer(b'"\r\n' + written[:1], np.uint8)
+        self._before, self._after = _among(written[-1]), _among(written[0])
         self._seen = 0
         # The two last bytes: the second waits for what comes after it.
         self._tail = b"\n"
@@ -43,8 +43,15 @@ class QuoteWatch:
         at = np.flatnonzero(data[1:-1] == _QUOTE) + 1
         opens, closes = at[self._seen % 2 :: 2], at[1 - self._seen % 2 :: 2]
         self._seen += len(at)
-        rightly_opened = np.isin(data[opens - 1], self._before).all()
-        self.odd = not (rightly_opened and np.isin(data[closes + 1], self._after).all())
+        rightly_opened = self._before[data[opens - 1]].all()
+        self.odd = not (rightly_opened and self._after[data[closes + 1]].all())
+
+
+def _among(delimiter: int) -> NDArray[np.bool_]:
+    """Of each byte, whether it may stand beside a quote outside the cell."""
+    bytes_ = np.zeros(256, np.bool_)
+    bytes_[[delimiter, *b'"\r\n']] = True
+    return bytes_
 
 
 class Place(NamedTuple):
