@@ -58,8 +58,10 @@ class Reason(BaseModel):
         """This reason in plain words. An unknown code falls back to the text of `unknown`."""
         template = catalogue().get(self.code, catalogue()["unknown"])[language]
         facts = {name: "?" if value is None else value for name, value in self.model_dump().items()}
-        facts["place"] = self.place(language)
-        return Text(*(part.format_map(facts) for part in template))
+        facts["place"] = place = self.place(language)
+        # Some faults are of the whole file.
+        parts = template if place else tuple(part.replace(" ({place})", "") for part in template)
+        return Text(*(part.format_map(facts) for part in parts))
 
     def place(self, language: Language) -> str:
         """Where it is, for people: « colonne hauteur, ligne 12 »."""

@@ -39,12 +39,19 @@ def _stop(code: str, limit: int | None = None, line: int | None = None) -> NoRet
     raise Quarantined(Reason(code=code, limit=limit, line=line))
 
 
+def placed(failure: Quarantined, line: int) -> Quarantined:
+    """The same reasons, with the line (or rank of the row) where they have none."""
+    reasons = failure.reasons
+    return Quarantined(*(r if r.line else r.model_copy(update={"line": line}) for r in reasons))
+
+
 class JsonRows:
     """Objects of one JSON text, from the array that `path` (`result.records`) leads to; without it
     from the first array of objects. `crs` is GeoJSON's old member of that name, if there is one.
 
-    Iterating raises Quarantined: `json_invalid`, `json_depth`, `json_string`, `json_number`,
-    `json_key`, `rows_missing`, and for the `coordinates` of `features` `geometry_too_large`.
+    Iterating raises Quarantined, with the rank of the row once there are rows: `json_invalid`,
+    `json_depth`, `json_string`, `json_number`, `json_key`, `rows_missing`, and for the
+    `coordinates` of `features` `geometry_too_large`.
     """
 
     def __init__(
@@ -61,10 +68,15 @@ class JsonRows:
         """Each object, with its rank from 1."""
         with closing(_Reader(self._source, self._limits)) as reader:
             events = _events(reader, self._limits)
-            for rank, row in enumerate(self._walk(next(events), events, []), 1):
-                yield row, rank
-            if next(events, None) is not None:
-                _stop("json_invalid")
+            rank = 0
+            try:
+                for row in self._walk(next(events), events, []):
+                    rank += 1
+                    yield row, rank
+                if next(events, None) is not None:
+                    _stop("json_invalid")
+            except Quarantined as failure:
+                raise (placed(failure, rank + 1) if self._found else failure) from None
         if not self._found:
             _stop("rows_missing")
 

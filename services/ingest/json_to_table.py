@@ -16,7 +16,7 @@ from services.ingest.column_types import Reading
 from services.ingest.detect_format import is_object
 from services.ingest.geometry import geometry_of_json, old_crs
 from services.ingest.header_names import checked_headers
-from services.ingest.json_rows import JsonRows, Object, json_lines
+from services.ingest.json_rows import JsonRows, Object, json_lines, placed
 from services.ingest.json_text import json_text
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
@@ -54,7 +54,10 @@ class JsonTable:
         for row, line in json_lines(source, limits) if lined else rows:
             feature = row.get("type") == "Feature" and "geometry" in row
             features += feature
-            self._staged.add(_feature(row) if feature else _flat(row))
+            try:
+                self._staged.add(_feature(row) if feature else _flat(row))
+            except Quarantined as failure:
+                raise placed(failure, line) from None
             if self._lines is not None:
                 self._lines.append(line)
         self._staged.close()

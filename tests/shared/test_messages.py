@@ -57,6 +57,13 @@ def test_an_unknown_code_still_says_something() -> None:
     assert str(Reason(code="of_tomorrow").text("fr"))
 
 
+def test_no_place() -> None:
+    """What is wrong with the whole file leaves no empty brackets in the text."""
+    for code, texts in catalogue().items():
+        for language in texts:
+            assert "()" not in str(Reason(code=code).text(language)), code
+
+
 def test_a_place() -> None:
     """Column by name or number, and line."""
     assert Reason(code="xx", column="h", line=3).place("fr") == "colonne h, ligne 3"

@@ -170,6 +170,22 @@ def test_json_in_another_encoding(tmp_path: Path, encoding: str) -> None:
     assert (told["code"], told["expected"]) == ("encoding", "utf-8")
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('[{"a": 1},\n{"a": 2},\n{"a": }]', "json_invalid"),
+        ('{"x": {}, "rows": [{"a": 1}, {"a": 2}, {"a": 3, "a": 4}]}', "json_key"),
+        ('[{"a": 1}, {"a": 2}, {"a.b": 1, "a": {"b": 2}}]', "json_key"),
+        ('[{"a": 1}, {"a": 2}, {"a": ' + "1" * 500 + "}]", "json_number"),
+        ('[{"a": 1}, {"a": 2}, 3]', "rows_missing"),
+    ],
+)
+def test_which_row_of_a_list_is_wrong(tmp_path: Path, text: str, code: str) -> None:
+    """A list has no lines worth naming: its rows are counted."""
+    told = refusal(text.encode(), tmp_path)
+    assert (told["code"], told["line"]) == (code, 3)
+
+
 # --- sheets ----------------------------------------------------------------------------------------
 
 
