@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.quoted_cells import QuoteWatch, misquoted
+from shared.messages import Reason
 from tests.services.ingest.reading import SECRET, plain, read, refusal, rows
 from tests.services.ingest.test_limits import CELL, ROW, cells, ods, zipped
 
@@ -127,6 +128,33 @@ def test_a_byte_that_windows_does_not_have(tmp_path: Path, stray: bytes) -> None
     text = "id;places\n" + "été à l’école;1\n" * 20
     told = refusal(text.encode("cp1252") + b"x" + stray + b"y;3\n", tmp_path)
     assert told == {"code": "encoding", "line": 22, "count": 1, "expected": "cp1252"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "found", "said"),
+    [
+        (
+            "date",
+            "31/02/2025",
+            "no_such_date",
+            "n'est pas une date, mais une date qui n'existe pas",
+        ),
+        ("date", "12/31/2025", "no_such_date", "(jour, mois, année)"),
+        ("time", "25:00", "no_such_time", "n'est pas une heure, mais une heure qui n'existe pas"),
+        ("datetime", "31/02/2025 10:00", "no_such_date", "n'est pas une date avec heure"),
+        ("integer", "1,5", "number", "n'est pas un nombre entier, mais un nombre décimal"),
+        ("number", "1.234,50", "text", "n'est pas un nombre décimal, mais un texte"),
+        ("boolean", "peut-être", "text", "n'est pas un oui ou un non"),
+    ],
+)
+def test_what_a_value_is_taken_for(
+    tmp_path: Path, kind: str, value: str, found: str, said: str
+) -> None:
+    """In words that a person knows, and never one that says it is what it should be."""
+    chosen = plain("id", "v", schema={"fields": [{"name": "id"}, {"name": "v", "type": kind}]})
+    told = refusal(f"id;v\nB1;{value}\n".encode(), tmp_path, chosen)
+    assert (told["code"], told["line"], told["found"]) == ("type_mismatch", 2, found)
+    assert said in Reason.model_validate(told).text("fr").what
 
 
 # --- JSON ------------------------------------------------------------------------------------------
