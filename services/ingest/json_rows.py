@@ -47,7 +47,8 @@ def placed(failure: Quarantined, line: int) -> Quarantined:
 
 class JsonRows:
     """Objects of one JSON text, from the array that `path` (`result.records`) leads to; without it
-    from the first array of objects. `crs` is GeoJSON's old member of that name, if there is one.
+    from the first array of objects. `crs` is GeoJSON's old member of that name, if there is one;
+    `lists_unread` counts, where no path is told, the lists of objects after the first.
 
     Iterating raises Quarantined, with the rank of the row once there are rows: `json_invalid`,
     `json_depth`, `json_string`, `json_number`, `json_key`, `rows_missing`, and for the
@@ -62,6 +63,7 @@ class JsonRows:
         self._wanted = None if path is None else path.split(".")
         self._limits = limits
         self._found = False
+        self.lists_unread = 0
         self.crs: object = None
 
     def __iter__(self) -> Iterator[tuple[Object, int]]:
@@ -95,6 +97,12 @@ class JsonRows:
                 yield from self._walk(next(events), events, [*path, name])
         elif kind == "start_array" and not self._found and self._wanted in (None, path):
             yield from self._array(events)
+        elif kind == "start_array" and self._wanted is None:
+            first = next(events)
+            self.lists_unread += first[0] == "start_map"
+            if first[0] != "end_array":
+                _skip(first, events)
+                _skip(event, events)
         else:
             _skip(event, events)
 

@@ -68,7 +68,10 @@ class JsonTable:
         self.headers = checked_headers(self._staged.headers, declared)
         self.facts = SourceFacts(format="geojson" if features else format_)
         self.crs = told.crs or old_crs(rows.crs)
-        self.warnings: tuple[Reason, ...] = ()
+        unread = rows.lists_unread
+        self.warnings: tuple[Reason, ...] = (
+            (Reason(code="lists_unread", count=unread),) if unread else ()
+        )
         self.dropped = Dropped()
 
     def batches(

@@ -20,6 +20,7 @@ from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
+from services.ingest.text_encoding import find_bytes_encoding
 from services.ingest.walk_xml import walk_xml
 from shared.card_source import Source, SourceFormat
 from shared.failures import Quarantined
@@ -30,13 +31,14 @@ _KML_DRAWING = frozenset({
     "altitudeMode", "tessellate", "extrude", "visibility", "drawOrder", "icon", "snippet",
 })  # fmt: skip
 _FOLDER = "folder"
+_GDAL_NAMES = {"iso8859-15": "ISO-8859-15", "mac-roman": "MACINTOSH"}
 
 
 class LayerTable:
     """See `SourceTable`. A line is a feature's rank.
 
-    Raises Quarantined: those of `walk_xml` and `gdal_layers`, `sheet_missing`, `crs_missing`,
-    `column_unreadable`, `too_many_columns`, `no_rows`, those of `checked_headers`.
+    Raises Quarantined: those of `walk_xml` and `gdal_layers`, `encoding`, `sheet_missing`,
+    `crs_missing`, `column_unreadable`, `too_many_columns`, `no_rows`, those of `checked_headers`.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class LayerTable:
             walk_xml(source, limits)
         self._path = named_for_gdal(source, format_, work)
         self._encoding = told.encoding
+        if format_ == "shapefile" and told.encoding is None:
+            self._encoding = _unsaid_encoding(self._path)
         self.typed = format_ != "kml"
-        found = layers(self._path, told.encoding)
+        found = layers(self._path, self._encoding)
         chosen = _chosen(found, told.sheet, several=format_ == "kml")
         self._layer = chosen[0]
         self._staged: StagedRows | None = None
@@ -82,7 +86,9 @@ class LayerTable:
                 for row in batch.to_pylist():
                     cells = {_name(name): _cell(name, cell) for name, cell in row.items()}
                     if len(chosen) > 1:
-                        cells = {_FOLDER: layer.name, **cells}
+                        if cells.get(_FOLDER) is not None:
+                            raise Quarantined(Reason(code="header_twice", detail=_FOLDER))
+                        cells = {_FOLDER: layer.name} | cells | {_FOLDER: layer.name}
                     staged.add(
                         {
                             name: cell
@@ -118,6 +124,18 @@ class LayerTable:
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
         """Ordinal → rank, from 1."""
         return {ordinal: ordinal + 1 for ordinal in ordinals}
+
+
+def _unsaid_encoding(shapes: Path) -> str | None:
+    """What a shapefile's texts are written in where neither a .cpg nor the table's header says it
+    (dBASE, byte 29): GDAL would take them for UTF-8. Raises Quarantined(`encoding`)."""
+    table = shapes.with_suffix(".dbf")
+    with table.open("rb") as file:
+        head = file.read(32)
+    if shapes.with_suffix(".cpg").exists() or len(head) < 32 or head[29]:
+        return None
+    found = find_bytes_encoding(table, int.from_bytes(head[8:10], "little"))
+    return _GDAL_NAMES.get(found, found)
 
 
 def _chosen(found: Sequence[Layer], wanted: str | None, *, several: bool) -> list[Layer]:

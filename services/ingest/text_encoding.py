@@ -86,6 +86,26 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
     return _decoded(source, _single_byte(source), 0)
 
 
+def find_bytes_encoding(source: Path, skip: int) -> str:
+    """As `find_encoding`, of a file whose texts lie among other bytes, `skip` from its beginning.
+
+    Raises Quarantined(`encoding`).
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        for chunk in chunks(source, skip):
+            decoder.decode(chunk)
+        return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    try:
+        return _single_byte(source, skip)
+    except Quarantined as failure:
+        # It has no lines worth naming.
+        expected = failure.reasons[0].expected
+        raise Quarantined(Reason(code="encoding", expected=expected, count=1)) from None
+
+
 def _known(declared: str) -> str:
     try:
         name = codecs.lookup(declared).name
@@ -222,11 +242,11 @@ def _unreadable_lines(source: Path, encoding: str) -> list[Reason]:
     return [Reason(code="encoding", expected=encoding, line=at, count=count) for at in found]
 
 
-def _single_byte(source: Path) -> str:
+def _single_byte(source: Path, skip: int = 0) -> str:
     """Which single-byte encoding makes the most French of the bytes above 127."""
     used: set[int] = set()
     contexts: Counter[bytes] = Counter()
-    for chunk in chunks(source):
+    for chunk in chunks(source, skip):
         used |= set(chunk.translate(None, _ASCII))
         if _UTF8_PAIR.search(chunk):
             # UTF-8 in one place, something else in another.

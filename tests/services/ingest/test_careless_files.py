@@ -13,10 +13,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyogrio
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -214,6 +217,17 @@ def test_which_row_of_a_list_is_wrong(tmp_path: Path, text: str, code: str) -> N
     assert (told["code"], told["line"]) == (code, 3)
 
 
+def test_another_list_of_objects(tmp_path: Path) -> None:
+    """Is not read, which is said, unless the card says which one is meant."""
+    text = (
+        b'{"errors": [{"a": 1}], "n": [1], "none": [], "rows": [{"id": 1}, {"id": 2}], "x": [{}]}'
+    )
+    assert warned(text, tmp_path)["lists_unread"] == 2
+    told = plain("id", source={"rows": "rows"})
+    assert read(text, tmp_path, told).quality["warnings"] == []
+    assert rows(text, tmp_path, told) == [{"id": 1}, {"id": 2}]
+
+
 # --- sheets ----------------------------------------------------------------------------------------
 
 
@@ -260,6 +274,25 @@ def test_a_merged_header_is_no_merged_cell(tmp_path: Path) -> None:
     """Titles and headers are written so."""
     content = sheet(["Places", None], ["id", "places"], ["a", 1], merged="A1:B1")
     assert "cells_merged" not in warned(content, tmp_path)
+
+
+def test_codes_that_lost_their_zero(tmp_path: Path) -> None:
+    """01000 is 1000 in many a sheet; 97411, 69003 and a population have lost nothing."""
+    content = sheet(
+        ["Code postal", "population", "cp"],
+        [1000, 1000, "01000"],
+        [69003, 2000, "1"],
+        [7100, 1, ""],
+    )
+    found = [w for w in read(content, tmp_path).quality["warnings"] if w["code"] == "codes_short"]
+    assert [(one["position"], one["count"]) for one in found] == [(1, 2)]
+
+
+def test_digits_that_a_sheet_does_not_keep(tmp_path: Path) -> None:
+    """Of an identifier of 17 digits the last ones; of a measure nothing."""
+    content = sheet(["a", "b"], [12345678901234567, 1.5e16], [2, 0.5])
+    found = [w for w in read(content, tmp_path).quality["warnings"] if w["code"] == "digits_unsure"]
+    assert [one["position"] for one in found] == [1]
 
 
 def test_numbers_without_end(tmp_path: Path) -> None:
@@ -313,6 +346,42 @@ def test_bytes_in_structures(tmp_path: Path) -> None:
     """Have no text."""
     told = refusal(parquet(a=pa.array([[SECRET.encode()]])), tmp_path)
     assert told == {"code": "column_unreadable", "position": 1}
+
+
+# --- KML ---
+
+
+def test_a_folder_of_its_own(tmp_path: Path) -> None:
+    """A placemark's own `folder` is not put in the place of the folder it lies in, nor the reverse."""
+    place = (
+        "<Folder><name>{}</name><Placemark><name>a</name><ExtendedData><Data name='folder'>"
+        f"<value>{SECRET}</value></Data></ExtendedData><Point><coordinates>4.8,45.7</coordinates>"
+        "</Point></Placemark></Folder>"
+    )
+    text = place.format("A") + place.format("B")
+    kml = f'<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{text}</Document></kml>'
+    told = refusal(kml.encode(), tmp_path)
+    assert told == {"code": "header_twice", "detail": "folder"}
+
+
+# --- shapefiles ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "CP1252", "CP850", "ISO-8859-15"])
+@pytest.mark.parametrize("said", [True, False])
+def test_accents_of_a_shapefile(tmp_path: Path, encoding: str, said: bool) -> None:
+    """Whether a .cpg says what they are written in or nothing does, as in most of those of old."""
+    made = tmp_path / "made"
+    made.mkdir()
+    names = np.array(["Été à Plœuc" if encoding != "CP850" else "Été à Lyon", "forêt"], object)
+    shapes = shapely.to_wkb(np.array([shapely.Point(842_000, 6_520_000)] * 2, object))
+    pyogrio.raw.write(
+        made / "a.shp", shapes, [names], ["nom"], driver="ESRI Shapefile", geometry_type="Point",
+        crs="EPSG:2154", encoding=encoding,
+    )  # fmt: skip
+    left = [file for file in sorted(made.iterdir()) if said or file.suffix != ".cpg"]
+    found = rows(zipped({file.name: file.read_bytes() for file in left}), tmp_path)
+    assert [row["nom"] for row in found] == names.tolist()
 
 
 # --- archives --------------------------------------------------------------------------------------
