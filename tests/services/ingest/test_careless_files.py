@@ -348,6 +348,26 @@ def test_bytes_in_structures(tmp_path: Path) -> None:
     assert told == {"code": "column_unreadable", "position": 1}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"a": null}, {"a": null}]',
+        parquet(a=pa.nulls(3, pa.string())),
+        sheet(["id", "places"], [None, " "], ["", None]),
+    ],
+    ids=["JSON", "Parquet", "sheet"],
+)
+def test_rows_of_nothing(tmp_path: Path, content: bytes) -> None:
+    """A table of empty rows has none."""
+    assert refusal(content, tmp_path)["code"] == "no_rows"
+
+
+def test_empty_rows_at_the_end(tmp_path: Path) -> None:
+    """More than are looked at at once, behind as many as are written at once."""
+    filled = pa.array(["a"] * 140_000 + [None] * 40_000)
+    assert read(parquet(a=filled), tmp_path).rows == 140_000
+
+
 # --- KML ---
 
 
