@@ -35,10 +35,11 @@ class QuoteWatch:
     def feed(self, block: bytes) -> None:
         if self.odd or not block:
             return
+        if b'"' not in block and not self._tail.endswith(b'"'):
+            self._tail = (self._tail + block[-2:])[-2:]
+            return
         seen = self._tail + block
         self._tail = seen[-2:]
-        if b'"' not in seen:
-            return
         data = np.frombuffer(seen, np.uint8)
         at = np.flatnonzero(data[1:-1] == _QUOTE) + 1
         opens, closes = at[self._seen % 2 :: 2], at[1 - self._seen % 2 :: 2]
