@@ -64,7 +64,7 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
     """What `source` is written in, every byte looked at.
 
     Raises Quarantined: `encoding` with the lines that cannot be read, `encoding_unknown` when the
-    card names none that is known, `nul_character`.
+    card names none that is known, `encoding_is_utf8` when it names another, `nul_character`.
     """
     with source.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
@@ -73,6 +73,8 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
         encoding = _known(declared)
         if encoding in ("utf-16", "utf-32"):
             encoding = marked or f"{encoding}-le"
+        if not encoding.startswith("utf-") and _is_really_utf8(source):
+            raise Quarantined(Reason(code="encoding_is_utf8", expected=encoding))
         if marked != encoding:
             mark = 0
         return _decoded(source, encoding, mark)
@@ -84,6 +86,21 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
     if facts is not None:
         return facts
     return _decoded(source, _single_byte(source), 0)
+
+
+def _is_really_utf8(source: Path) -> bool:
+    """Whether a file has characters beyond ASCII and is UTF-8 all through, as no text in another
+    encoding is by chance: each accent would be two wrong characters."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    beyond = False
+    try:
+        for chunk in chunks(source):
+            beyond = beyond or not chunk.isascii()
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return beyond
 
 
 def find_bytes_encoding(source: Path, skip: int) -> str:

@@ -160,6 +160,23 @@ def test_what_a_value_is_taken_for(
     assert said in Reason.model_validate(told).text("fr").what
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_an_export_that_has_become_utf_8(tmp_path: Path, mark: str) -> None:
+    """Under a card that still declares what it was: accents are not published as two characters."""
+    chosen = plain(source={"encoding": "windows-1252"})
+    told = refusal(f"{mark}id;places\n{SECRET} été;1\n".encode(), tmp_path, chosen)
+    assert told == {"code": "encoding_is_utf8", "expected": "cp1252"}
+    assert len(rows(b"id;places\nete;1\n", tmp_path, chosen)) == 1
+    (tmp_path / "table.parquet").unlink()
+    assert rows("id;places\nété;1\n".encode("cp1252"), tmp_path, chosen)[0]["id"] == "été"
+
+
+def test_a_delimiter_that_is_none(tmp_path: Path) -> None:
+    """Of several bytes: the card is named, not a defect of ours."""
+    chosen = plain(source={"delimiter": "§"})
+    assert refusal("id§places\na§1\n".encode(), tmp_path, chosen)["code"] == "delimiter_unusable"
+
+
 # --- JSON ------------------------------------------------------------------------------------------
 
 
