@@ -169,9 +169,9 @@ class NumberGuess:
 
     def feed(self, values: pa.Array) -> None:
         """Takes a batch of the column into account: float64 or int64, null where empty."""
+        self._typed = pa.types.is_integer(values.type)
         if values.null_count == len(values):
             return
-        self._typed = pa.types.is_integer(values.type)
         if not self._typed:
             self._whole = self._whole and pc.all(pc.equal(values, pc.floor(values))).as_py()
         if self._five:
@@ -195,6 +195,8 @@ class NumberGuess:
             return STRING
         if self._typed:
             return INTEGER
+        if self._highest < self._lowest:
+            return NUMBER_DOT  # no value at all
         if not self._whole or max(-self._lowest, self._highest) >= WHOLE:
             return NUMBER_DOT
         lengths = {len(str(int(self._lowest))), len(str(int(self._highest)))}

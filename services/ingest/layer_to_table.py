@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from services.ingest.check_shapefile import check_shapefile
 from services.ingest.column_types import Reading
 from services.ingest.gdal_layers import GEOMETRY, Layer, layers, named_for_gdal, read_layer
 from services.ingest.header_names import checked_headers, clean_name
@@ -37,7 +38,8 @@ _GDAL_NAMES = {"iso8859-15": "ISO-8859-15", "mac-roman": "MACINTOSH"}
 class LayerTable:
     """See `SourceTable`. A line is a feature's rank.
 
-    Raises Quarantined: those of `walk_xml` and `gdal_layers`, `encoding`, `sheet_missing`,
+    Raises Quarantined: those of `walk_xml` and `gdal_layers`, those of `check_shapefile`,
+    `encoding`, `sheet_missing`,
     `crs_missing`, `column_unreadable`, `too_many_columns`, `no_rows`, those of `checked_headers`.
     """
 
@@ -53,9 +55,11 @@ class LayerTable:
         if format_ in ("kml", "gpx"):
             walk_xml(source, limits)
         self._path = named_for_gdal(source, format_, work)
+        self._format = format_
         self._encoding = told.encoding
-        if format_ == "shapefile" and told.encoding is None:
-            self._encoding = _unsaid_encoding(self._path)
+        if format_ == "shapefile":
+            check_shapefile(self._path)
+            self._encoding = told.encoding or _unsaid_encoding(self._path)
         self.typed = format_ != "kml"
         found = layers(self._path, self._encoding)
         chosen = _chosen(found, told.sheet, several=format_ == "kml")
@@ -82,7 +86,7 @@ class LayerTable:
     def _stage(self, chosen: Sequence[Layer], limits: ReadLimits, work: Path) -> StagedRows:
         staged = StagedRows(work / "rows.arrows", limits)
         for layer in chosen:
-            for batch in read_layer(self._path, layer, self._encoding):
+            for batch in self._checked(layer):
                 for row in batch.to_pylist():
                     cells = {_name(name): _cell(name, cell) for name, cell in row.items()}
                     if len(chosen) > 1:
@@ -119,7 +123,17 @@ class LayerTable:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         if self._staged is not None:
             return self._staged.batches()
-        return read_layer(self._path, self._layer, self._encoding)
+        return self._checked(self._layer)
+
+    def _checked(self, layer: Layer) -> Iterator[pa.RecordBatch]:
+        """The layer's rows, all that its file counts: GDAL ends at damage as if that were the end."""
+        rows = 0
+        for batch in read_layer(self._path, layer, self._encoding):
+            rows += batch.num_rows
+            yield batch
+        # A shapefile counts records that are deleted; its parts were measured.
+        if rows != layer.rows and self._format != "shapefile":
+            raise Quarantined(Reason(code="geo_unreadable", count=abs(layer.rows - rows)))
 
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
         """Ordinal → rank, from 1."""

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -342,6 +343,13 @@ def test_values_that_no_format_has(tmp_path: Path, column: pa.Array) -> None:
     assert told == {"code": "value_out_of_range", "position": 2}
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.string()])
+def test_a_column_without_a_value(tmp_path: Path, kind: pa.DataType) -> None:
+    """Beside one that has some, of whatever type."""
+    content = parquet(a=pa.array(["x"]), b=pa.nulls(1, kind))
+    assert rows(content, tmp_path) == [{"a": "x", "b": None}]
+
+
 def test_structures_are_json(tmp_path: Path) -> None:
     """Of lists with dates, decimals, no value; a duration is hours, minutes, seconds."""
     content = parquet(
@@ -419,6 +427,54 @@ def test_accents_of_a_shapefile(tmp_path: Path, encoding: str, said: bool) -> No
     left = [file for file in sorted(made.iterdir()) if said or file.suffix != ".cpg"]
     found = rows(zipped({file.name: file.read_bytes() for file in left}), tmp_path)
     assert [row["nom"] for row in found] == names.tolist()
+
+
+def shapefile(**changed: tuple[bytes, bytes]) -> bytes:
+    """Two records with a date and a number; in the part of that ending one text put for another, or
+    cut off where it begins when nothing is put."""
+    with TemporaryDirectory() as folder:
+        pyogrio.raw.write(
+            Path(folder) / "a.shp", shapely.to_wkb(np.array([shapely.Point(842_000, 6_520_000)] * 2)),
+            [np.array(["2020-01-02", "NaT"], "datetime64[D]"), np.array([1.5, np.nan])], ["d", "f"],
+            driver="ESRI Shapefile", geometry_type="Point", crs="EPSG:2154",
+        )  # fmt: skip
+        parts = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+    for ending, (old, new) in changed.items():
+        whole = parts[f"a.{ending}"]
+        at = whole.rfind(old)
+        parts[f"a.{ending}"] = whole[:at] + new + whole[at + len(old) :] if new else whole[:at]
+    return zipped(parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (shapefile(dbf=(b"20200102", b"20200231")), {"position": 1, "line": 1, "expected": "date"}),
+        (shapefile(dbf=(b"1.5", b"abc")), {"position": 2, "line": 1, "expected": "number"}),
+    ],
+    ids=["date", "number"],
+)
+def test_what_gdal_reads_as_another_value(
+    tmp_path: Path, content: bytes, told: dict[str, Any]
+) -> None:
+    """No such date would be 1 January 1970, a word among numbers 0."""
+    expected = {"code": "type_mismatch", "count": 1, "found": "text"} | told
+    assert refusal(content, tmp_path) == expected
+
+
+@pytest.mark.parametrize("part", ["dbf", "shp", "shx"])
+def test_a_shapefile_that_ends_early(tmp_path: Path, part: str) -> None:
+    """Its last rows would be null, or not there."""
+    with zipfile.ZipFile(io.BytesIO(shapefile())) as archive:
+        last = archive.read(f"a.{part}")[-9:]
+    assert refusal(shapefile(**{part: (last, b"")}), tmp_path)["code"] == "geo_unreadable"
+
+
+def test_a_shapefiles_nulls_and_deleted_records(tmp_path: Path) -> None:
+    """Asterisks and NaN are no number; what was deleted is not there, and is no damage."""
+    assert [row["f"] for row in rows(shapefile(), tmp_path)] == [1.5, None]
+    gone = shapefile(dbf=(b"\x20202001", b"\x2a202001"))
+    assert [row["d"] for row in rows(gone, tmp_path)] == [None]
 
 
 # --- archives --------------------------------------------------------------------------------------
