@@ -15,7 +15,14 @@ import pyarrow as pa
 
 from services.ingest.check_shapefile import check_shapefile
 from services.ingest.column_types import Reading
-from services.ingest.gdal_layers import GEOMETRY, Layer, layers, named_for_gdal, read_layer
+from services.ingest.gdal_layers import (
+    GEOMETRY,
+    Layer,
+    check_geopackage,
+    layers,
+    named_for_gdal,
+    read_layer,
+)
 from services.ingest.header_names import checked_headers, clean_name
 from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
@@ -64,6 +71,8 @@ class LayerTable:
         found = layers(self._path, self._encoding)
         chosen = _chosen(found, told.sheet, several=format_ == "kml")
         self._layer = chosen[0]
+        if format_ == "geopackage":
+            check_geopackage(self._path, self._layer)
         self._staged: StagedRows | None = None
         if format_ in ("kml", "gpx"):
             self._staged = self._stage(chosen, limits, work)

@@ -7,8 +7,10 @@ import gzip
 import io
 import json
 import random
+import sqlite3
 import zipfile
 import zlib
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -475,6 +477,49 @@ def test_a_shapefiles_nulls_and_deleted_records(tmp_path: Path) -> None:
     assert [row["f"] for row in rows(shapefile(), tmp_path)] == [1.5, None]
     gone = shapefile(dbf=(b"\x20202001", b"\x2a202001"))
     assert [row["d"] for row in rows(gone, tmp_path)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("n", SECRET, {"position": 1, "expected": "integer"}),
+        ("n", 1.5, {"position": 1, "expected": "integer"}),
+        ("f", SECRET, {"position": 2, "expected": "number"}),
+        ("d", "2025-02-31", {"position": 3, "expected": "date"}),
+        ("d", SECRET, {"position": 3, "expected": "date"}),
+        ("t", "2025-02-31T10:00:00Z", {"position": 4, "expected": "datetime"}),
+        ("t", "2025-02-28T10:00:00.000Z", None),
+        ("d", None, None),
+        ("f", 3, None),
+    ],
+)
+def test_any_value_in_any_column(
+    tmp_path: Path, column: str, value: object, told: dict[str, Any] | None
+) -> None:
+    """SQLite keeps it, and GDAL makes 0 or nothing of it: it is named by its place."""
+    made = tmp_path / "made"
+    made.mkdir()
+    pyogrio.raw.write(
+        made / "a.gpkg", shapely.to_wkb(np.array([shapely.Point(4, 45)] * 2)),
+        [np.array([1, 2]), np.array([1.5, 2]), np.array(["2025-01-01"] * 2, "datetime64[D]"),
+         np.array(["2025-01-01T10:00:00.000"] * 2, "datetime64[ms]")],
+        ["n", "f", "d", "t"], driver="GPKG", geometry_type="Point", crs="EPSG:4326", layer='a "b"',
+    )  # fmt: skip
+    with closing(sqlite3.connect(made / "a.gpkg")) as database:
+        triggers = database.execute("select name from sqlite_master where type = 'trigger'")
+        for [name] in triggers.fetchall():
+            quoted = name.replace('"', '""')
+            database.execute(f'drop trigger "{quoted}"')
+        database.execute(f'update "a ""b""" set {column} = ? where fid = 2', (value,))
+        database.commit()
+    content = (made / "a.gpkg").read_bytes()
+    (made / "a.gpkg").unlink()
+    made.rmdir()
+    if told is None:
+        assert len(rows(content, tmp_path)) == 2
+        return
+    expected = {"code": "type_mismatch", "line": 2, "count": 1, "found": "text"} | told
+    assert refusal(content, tmp_path) == expected
 
 
 # --- archives --------------------------------------------------------------------------------------
