@@ -32,6 +32,13 @@ _SAY: dict[str, tuple[str, str]] = {
     "type": ("Type", "Type"),
     "read_as": ("Lu comme", "Read as"),
     "warnings": ("À savoir", "To know"),
+    "more": ("… et {} autres, dans {}.", "… and {} more, in {}."),
+    "nth": ("N°", "No."),
+    "undeclared": ("(non déclarée)", "(not declared)"),
+    "empty": ("Vides", "Empty"),
+    "distinct": ("Distinctes", "Distinct"),
+    "length": ("Longueur", "Length"),
+    "over": ("plus de {}", "over {}"),
     "derivable": (
         "Commune, EPCI et département peuvent être ajoutés (derive) d'après la colonne n° {}.",
         "The commune, its EPCI and its département can be added (derive) by column no. {}.",
@@ -51,6 +58,10 @@ _SAY: dict[str, tuple[str, str]] = {
 }
 
 
+# Reasons, and warnings, that a terminal shows; the files beside the data hold all.
+_SHOWN = 20
+
+
 def print_trial(card: Card, trial: Trial, language: Language, console: Console) -> None:
     """The trial for a person."""
 
@@ -60,11 +71,12 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
     title = escape(card.title.get(language, card.title["fr"]))
     console.print(f"[bold]{title}[/bold] ({card.dataset})", highlight=False)
     console.print(say(trial.outcome))
-    for reason in trial.reasons[:20]:
+    for reason in trial.reasons[:_SHOWN]:
         text = reason.text(language)
         console.print(f"\n• {text.what}", markup=False, highlight=False)
         why = f"  {text.why}\n  → {text.next}"
         console.print(why, style="dim", markup=False, highlight=False)
+    _print_more(len(trial.reasons), "report.json", language, console, say)
     _print_quality(trial, language, console, say)
     if trial.files:
         table = Table(say("format"), say("size"), say("rows"), box=box.SIMPLE_HEAD)
@@ -98,9 +110,39 @@ def _print_quality(
         console.print(f"• {said}", highlight=False)
     if warnings := trial.quality.get("warnings"):
         console.print(f"\n{say('warnings')}", highlight=False)
-        for warning in warnings[:20]:
+        for warning in warnings[:_SHOWN]:
             text = Reason.model_validate(warning).text(language)
             console.print(f"• {text.what} {text.next}", markup=False, highlight=False)
+        _print_more(len(warnings), "quality.json", language, console, say)
+    _print_profile(trial, language, console, say)
+
+
+def _print_more(
+    count: int, file: str, language: Language, console: Console, say: Callable[[str], str]
+) -> None:
+    if count > _SHOWN:
+        more = say("more").format(_number(count - _SHOWN, language), file)
+        console.print(more, style="dim", markup=False, highlight=False)
+
+
+def _print_profile(
+    trial: Trial, language: Language, console: Console, say: Callable[[str], str]
+) -> None:
+    """Every column as ingest read it: its type, how many are empty, how many differ, how long."""
+    heads = [say(one) for one in ("nth", "column", "type", "empty", "distinct", "length")]
+    table = Table(*heads, box=box.SIMPLE_HEAD)
+    for column in trial.quality.get("columns", []):
+        name = escape(column["name"]) if column["declared"] else say("undeclared")
+        distinct = _number(column["distinct"], language) if "distinct" in column else ""
+        if over := column.get("distinct_over"):
+            distinct = say("over").format(_number(over, language))
+        lengths = [str(column[end]) for end in ("min_length", "max_length") if end in column]
+        empty = _number(column["nulls"], language)
+        place = str(column["position"])
+        table.add_row(
+            place, name, column["type"], empty, distinct, "–".join(dict.fromkeys(lengths))
+        )
+    console.print(table)
 
 
 def _number(value: int, language: Language) -> str:

@@ -18,6 +18,8 @@ from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from shared.type_words import TYPE_WORDS
+
 Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,63}$")]
@@ -58,8 +60,16 @@ class Reason(BaseModel):
         """This reason in plain words. An unknown code falls back to the text of `unknown`."""
         template = catalogue().get(self.code, catalogue()["unknown"])[language]
         facts = {name: "?" if value is None else value for name, value in self.model_dump().items()}
-        facts["place"] = self.place(language)
-        return Text(*(part.format_map(facts) for part in template))
+        if self.code == "type_mismatch":
+            facts |= {
+                name: TYPE_WORDS[kind][language]
+                for name, kind in (("expected", self.expected), ("found", self.found))
+                if kind in TYPE_WORDS
+            }
+        facts["place"] = place = self.place(language)
+        # Some faults are of the whole file.
+        parts = template if place else tuple(part.replace(" ({place})", "") for part in template)
+        return Text(*(part.format_map(facts) for part in parts))
 
     def place(self, language: Language) -> str:
         """Where it is, for people: « colonne hauteur, ligne 12 »."""

@@ -37,10 +37,11 @@ class CheckedArchive:
 
     unpacked_bytes: int
     error_cells: int
+    uncomputed: int
     external_links: int
 
 
-NO_ARCHIVE = CheckedArchive(0, 0, 0)
+NO_ARCHIVE = CheckedArchive(0, 0, 0, 0)
 
 
 def open_archive(source: Path, limits: ReadLimits) -> zipfile.ZipFile:
@@ -81,7 +82,7 @@ def check_archive(
     `archive_too_large`, `xml_dtd`, `xml_entity`, `xml_depth`, `xml_attributes`, `xml_token`,
     `sheet_too_large`.
     """
-    unpacked = errors = links = 0
+    unpacked = errors = uncomputed = links = 0
     with open_archive(source, limits) as archive, source.open("rb") as file:
         infos = archive.infolist()
         starts = _data_starts(file, infos, archive.start_dir)
@@ -108,9 +109,10 @@ def check_archive(
                     xml.feed(chunk)
                 if sheets:
                     sheets.feed(chunk)
-            errors += xml.error_cells
+            errors += xml.error_cells + (sheets.error_cells if sheets else 0)
+            uncomputed += xml.uncomputed + (sheets.uncomputed if sheets else 0)
             links += name.startswith("xl/externallinks/") and name.endswith(".xml")
-    return CheckedArchive(unpacked, errors, links)
+    return CheckedArchive(unpacked, errors, uncomputed, links)
 
 
 def _kept(chunks: Iterator[bytes], to: Path | None) -> Iterator[bytes]:
@@ -193,23 +195,35 @@ def _data_starts(file: BinaryIO, infos: list[zipfile.ZipInfo], directory: int) -
 
 
 def _inflate(file: BinaryIO, info: zipfile.ZipInfo, start: int) -> Iterator[bytes]:
-    """The entry's bytes as they truly inflate, at most `_CHUNK` at a time."""
+    """The entry's bytes as they truly inflate, at most `_CHUNK` at a time, to its end: one that
+    stops before, or whose checksum is another (APPNOTE 4.4.7), is damaged."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise Quarantined(Reason(code="archive_damaged", detail="compression"))
     file.seek(start)
     left = info.compress_size
+    crc = 0
+    stored = info.compress_type == zipfile.ZIP_STORED
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     while left and not inflater.eof:
         packed = file.read(min(left, _CHUNK))
         if not packed:
             raise Quarantined(Reason(code="archive_damaged"))
         left -= len(packed)
-        if info.compress_type == zipfile.ZIP_STORED:
-            yield packed
-            continue
         while packed and not inflater.eof:
-            try:
-                yield inflater.decompress(packed, _CHUNK)
-            except zlib.error:
-                raise Quarantined(Reason(code="archive_damaged")) from None
-            packed = inflater.unconsumed_tail
+            part = packed if stored else _inflated(inflater, packed)
+            crc = zlib.crc32(part, crc)
+            yield part
+            packed = b"" if stored else inflater.unconsumed_tail
+    # What the limit held back of bytes that are all read in.
+    while not (stored or inflater.eof) and (part := _inflated(inflater, b"")):
+        crc = zlib.crc32(part, crc)
+        yield part
+    if crc != info.CRC or not (stored or inflater.eof):
+        raise Quarantined(Reason(code="archive_damaged"))
+
+
+def _inflated(inflater: zlib._Decompress, packed: bytes) -> bytes:
+    try:
+        return inflater.decompress(packed, _CHUNK)
+    except zlib.error:
+        raise Quarantined(Reason(code="archive_damaged")) from None

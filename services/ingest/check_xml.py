@@ -22,6 +22,11 @@ _INCLUDE = b"http://www.w3.org/2001/XInclude"
 _REFERENCE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{2,8})[0-9]{1,12}["']""")
 _ROW = re.compile(rb"""\sr\s*=\s*["']([0-9]{1,12})""")
 _ERROR = b't="e"'
+# A cell whose formula has no value saved with it; one that gives an empty text has its type.
+_UNCOMPUTED = re.compile(
+    rb"""<c\b(?![^>]*\bt=["']str)[^>]*>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:</c>|<v\s*/>|<v>\s*</v>)"""
+)
+_FORMULA, _CELL_END = b"<f", b"</c>"
 _OPEN, _SLASH, _CLOSE, _BANG, _QUERY = b"</>!?"
 _EQUALS, _R, _T, _E, _NINE, _SPACE = b"=rte9 "
 _LETTERS, _BEFORE_A, _UPPER = 26, ord("A") - 1, 0xDF
@@ -29,12 +34,15 @@ _LETTERS, _BEFORE_A, _UPPER = 26, ord("A") - 1, 0xDF
 _MOST_LETTERS = 8
 # What follows an attribute's `=` for as long as it matters; less than what blocks overlap by.
 _AHEAD = 24
+# A longer cell is a text's, which has no formula.
+_MOST_CELL = 1 << 16
 
 
 class XmlCheck:
     """Feed it an XML part's bytes in order. Raises Quarantined at once.
 
-    `error_cells` counts a sheet's cells such as #N/A, which reach a reader as empty.
+    `error_cells` counts a sheet's cells such as #N/A, `uncomputed` its formulas that no program has
+    calculated: both reach a reader as empty.
     """
 
     def __init__(self, limits: ReadLimits, *, sheet: bool) -> None:
@@ -48,7 +56,8 @@ class XmlCheck:
         self._declared = False
         self._last_row = 0
         self._last_column = _LETTERS
-        self.error_cells = 0
+        self.error_cells = self.uncomputed = 0
+        self._cell = b""
 
     def feed(self, chunk: bytes) -> None:
         if not chunk:
@@ -70,6 +79,7 @@ class XmlCheck:
         self._tokens(chunk)
         if self._sheet:
             self._extent(seen)
+            self._formulas(chunk)
         self._tail = seen[-_OVERLAP:]
 
     def _nesting(self, chunk: bytes) -> bool:
@@ -131,6 +141,16 @@ class XmlCheck:
             [found[1] for place in rows if (found := _ROW.match(seen, place - 2))],
             [found[1] for place in wider if (found := _REFERENCE.match(seen, place - 2))],
         )
+
+    def _formulas(self, chunk: bytes) -> None:
+        """Only whole cells are looked at: what is left of the last one waits."""
+        end = chunk.rfind(_CELL_END)
+        cells, rest = (
+            (self._cell + chunk[:end] + _CELL_END, chunk[end:]) if end >= 0 else (b"", b"")
+        )
+        if _FORMULA in cells:
+            self.uncomputed += len(_UNCOMPUTED.findall(cells))
+        self._cell = rest if end >= 0 else (self._cell + chunk)[-_MOST_CELL:]
 
     def _grow(self, rows: list[bytes], letters: list[bytes]) -> None:
         limits = self._limits

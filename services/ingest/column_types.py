@@ -131,7 +131,7 @@ _COMMA = _DOT.replace(r"\.", ",")
 
 
 def _blank_to_null(text: pa.Array) -> pa.Array:
-    blank = pc.utf8_is_space(text)
+    blank = pc.or_(pc.utf8_is_space(text), pc.equal(pc.binary_length(text), 0))
     if not pc.any(blank).as_py():
         return text
     return pc.if_else(blank, pa.scalar(None, pa.string()), text)
@@ -267,6 +267,15 @@ _CLASSES = (
 )
 
 
+# 31 February, 25:00: they look right and are not.
+_NONE_SUCH = {
+    "date": (DATE, "no_such_date"),
+    "datetime": (DATETIME, "no_such_date"),
+    "datetime_with_zone": (DATETIME_UTC, "no_such_date"),
+    "time": (TIME, "no_such_time"),
+}
+
+
 def classes(text: pa.Array) -> list[str]:
     """The class of each value, for reports: what it looks like, never what it is."""
     tidied = to_iso(ungroup(trim(text)))
@@ -275,4 +284,9 @@ def classes(text: pa.Array) -> list[str]:
         for at, matches in enumerate(pc.match_substring_regex(tidied, pattern).to_pylist()):
             if matches:
                 found[at] = name
+    for name, (reading, none) in _NONE_SUCH.items():
+        if name in found:
+            _, bad = read_each(reading, tidied)
+            for at, lost in enumerate(bad.to_pylist() if bad is not None else []):
+                found[at] = none if lost and found[at] == name else found[at]
     return found

@@ -63,7 +63,8 @@ def find_dialect(
     if not any(line.strip() for line in lines):
         raise Quarantined(Reason(code="no_rows", detail="empty_file"))
     if told.delimiter is not None:
-        if told.delimiter in '"\r\n':
+        # Arrow cuts at a single byte.
+        if told.delimiter in '"\r\n' or not told.delimiter.isascii():
             raise Quarantined(Reason(code="delimiter_unusable"))
         delimiter = told.delimiter
         rows = _rows(lines, delimiter)

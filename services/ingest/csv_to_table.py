@@ -7,9 +7,7 @@ row and go no further than this module.
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,19 +23,19 @@ from services.ingest.column_types import (
     NUMBER_DOT,
     Reading,
 )
-from services.ingest.csv_dialect import NO_DELIMITER, Dialect, find_dialect
+from services.ingest.csv_dialect import NO_DELIMITER, find_dialect
+from services.ingest.csv_lines import END, LineTooLong, PlainRows, Utf8Rows, physical_lines
 from services.ingest.header_names import checked_headers
+from services.ingest.quoted_cells import QuoteWatch, misquoted
 from services.ingest.read_limits import MIB, ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
-from services.ingest.text_encoding import TextFacts, chunks, find_encoding
+from services.ingest.text_encoding import find_encoding
 from shared.card_source import Source
 from shared.failures import Quarantined
 from shared.messages import Reason
 
 # Arrow reads some blocks ahead, each held several times over: smaller ones keep the peak low.
 BLOCK_BYTES = MIB
-# Added after the last row: a quote left open swallows it, and so is noticed.
-_END = "\x1eend\x1e"
 
 
 class CsvTable:
@@ -64,6 +62,7 @@ class CsvTable:
         self.warnings = self._warnings()
         self.dropped = Dropped()
         self._rows = 0
+        self._quotes_right = False
 
     def _warnings(self) -> tuple[Reason, ...]:
         warnings = [
@@ -79,7 +78,7 @@ class CsvTable:
 
     def batches(self, plain: Mapping[int, Reading] = NO_HINTS) -> Iterator[Batch]:
         """All rows from the first on. Raises Quarantined: `row_width`, `quote_unclosed`,
-        `cell_too_large`, `row_too_large`, `text_unreadable`."""
+        `quote_misplaced`, `cell_too_large`, `row_too_large`, `text_unreadable`."""
         types, decimal = self._types(plain)
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
@@ -118,16 +117,20 @@ class CsvTable:
     def _records(
         self, block_bytes: int, types: dict[str, pa.DataType], decimal: str
     ) -> Iterator[pa.RecordBatch]:
-        stream = _Utf8Rows(self._source, self._text, self._dialect)
+        # The second reading finds what the first one did.
+        watch = None if self._quotes_right else QuoteWatch(self._dialect.delimiter)
+        stream = Utf8Rows(self._source, self._text, self._dialect, watch)
         ragged = 0
         closed = False
+        # Rows of delimiters alone are none, however many they have.
+        blank = f' \t\r\n"{self._dialect.delimiter}'
 
         def invalid(row: arrow_csv.InvalidRow) -> str:
             nonlocal ragged, closed
             text = str(row.text)
             if text == stream.end:
                 closed = True
-            elif text.strip():
+            elif text.strip(blank):
                 ragged += 1
             return "skip"
 
@@ -158,6 +161,9 @@ class CsvTable:
             raise Quarantined(*self._explained()) from None
         if ragged or not closed:
             raise Quarantined(*self._explained())
+        if watch and watch.odd and (misplaced := self._misquoted()):
+            raise Quarantined(misplaced)
+        self._quotes_right = True
 
     def _check_lengths(self, record: pa.RecordBatch) -> None:
         """A cell or a row can only be too long in a batch that weighs more than the limit."""
@@ -184,7 +190,7 @@ class CsvTable:
         wanted = set(ordinals)
         found: dict[int, int] = {}
         ordinal = 0
-        rows = _PlainRows(self._source, self._text, self._dialect, self._limits)
+        rows = PlainRows(self._source, self._text, self._dialect, self._limits)
         for cells in rows:
             if len(found) == len(wanted):
                 break
@@ -194,16 +200,30 @@ class CsvTable:
                 ordinal += 1
         return found
 
+    def _misquoted(self) -> Reason | None:
+        dialect = self._dialect
+        lines = physical_lines(self._source, self._text, dialect, self._limits.row_bytes)
+        try:
+            found = misquoted(lines, dialect.delimiter)
+        except LineTooLong:
+            return None
+        if found is None:
+            return None
+        line, position = dialect.first_line + found.line, found.position
+        return Reason(code="quote_misplaced", line=line, position=position)
+
     def _explained(self) -> list[Reason]:
         """What Arrow could not read, and on which lines: the first cases, and the count of all."""
+        if misplaced := self._misquoted():
+            return [misplaced]
         width, limits = len(self.headers), self._limits
         ragged: list[Reason] = []
         count = 0
         last: list[str] = []
-        rows = _PlainRows(self._source, self._text, self._dialect, limits)
+        rows = PlainRows(self._source, self._text, self._dialect, limits)
         try:
             for last in rows:
-                if _END in last or not "".join(last).strip():
+                if END in last or not "".join(last).strip():
                     continue
                 sizes = [len(cell.encode()) for cell in last]
                 if max(sizes) > limits.field_bytes:
@@ -214,14 +234,14 @@ class CsvTable:
                     count += 1
                     if len(ragged) < limits.reasons:
                         ragged.append(_row_width(rows.begin, width, len(last)))
-        except _LineTooLong:
+        except LineTooLong:
             return [_too_large("row", rows.next, limits.row_bytes)]
         except csv.Error:
             if rows.line > rows.next:
                 # A cell of many lines: a quote that somebody forgot to close.
                 return [Reason(code="quote_unclosed", line=rows.next)]
             return [_too_large("cell", rows.next, limits.field_bytes)]
-        if any(_END in cell for cell in last) and _END not in last:
+        if any(END in cell for cell in last) and END not in last:
             return [Reason(code="quote_unclosed", line=rows.begin)]
         if ragged:
             return [reason.model_copy(update={"count": count}) for reason in ragged]
@@ -236,97 +256,5 @@ def _row_width(line: int, expected: int, found: int) -> Reason:
     return Reason(code="row_width", line=line, expected=str(expected), found=str(found))
 
 
-class _PlainRows:
-    """The data's rows by the csv module, with lines.
-
-    `begin` is the physical line of the row just given, `next` that of the row after it, `line` the
-    last one read. Raises csv.Error for a cell over the limit, _LineTooLong.
-    """
-
-    def __init__(self, source: Path, text: TextFacts, dialect: Dialect, limits: ReadLimits) -> None:
-        csv.field_size_limit(limits.field_bytes)
-        lines = _physical_lines(source, text, dialect, limits.row_bytes)
-        self._reader = csv.reader(lines, delimiter=dialect.delimiter)
-        self._first = dialect.first_line
-        self.begin = self.next = self._first
-
-    @property
-    def line(self) -> int:
-        return self._first + self._reader.line_num - 1
-
-    def __iter__(self) -> Iterator[list[str]]:
-        for cells in self._reader:
-            self.begin, self.next = self.next, self.line + 1
-            yield cells
-
-
 class _RowOverBlock(Exception):
     """A row is longer than Arrow's block."""
-
-
-class _LineTooLong(Exception):
-    """A physical line goes over the limit of a row."""
-
-
-class _Utf8Rows(io.RawIOBase):
-    """The data rows as UTF-8, then one row of another width that shows no quote was left open."""
-
-    def __init__(self, source: Path, text: TextFacts, dialect: Dialect) -> None:
-        super().__init__()
-        self.end = _end_row(dialect)
-        self._chunks = chunks(source, dialect.skip)
-        self._decoder = (
-            None
-            if text.encoding == "utf-8"
-            else codecs.getincrementaldecoder(text.encoding)("strict")
-        )
-        self._ready = memoryview(b"")
-        self._ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        parts: list[memoryview] = []
-        missing = size if size is not None and size >= 0 else 1 << 62
-        while missing:
-            if not self._ready and not self._refill():
-                break
-            part = self._ready[:missing]
-            self._ready = self._ready[len(part) :]
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
-
-    def _refill(self) -> bool:
-        chunk = next(self._chunks, None)
-        if chunk is not None:
-            decoded = chunk if self._decoder is None else self._decoder.decode(chunk).encode()
-            self._ready = memoryview(decoded)
-            return bool(decoded) or self._refill()
-        if self._ended:
-            return False
-        self._ended = True
-        self._ready = memoryview(f"\n{self.end}\n".encode())
-        return True
-
-
-def _end_row(dialect: Dialect) -> str:
-    return _END + dialect.delimiter if len(dialect.headers) == 1 else _END
-
-
-def _physical_lines(source: Path, text: TextFacts, dialect: Dialect, limit: int) -> Iterator[str]:
-    """The data's lines with their ends, and the end row. Raises _LineTooLong, memory bounded."""
-    decoder = io.IncrementalNewlineDecoder(
-        codecs.getincrementaldecoder(text.encoding)("strict"), translate=False
-    )
-    rest = ""
-    for chunk in chunks(source, dialect.skip):
-        lines = list(io.StringIO(rest + decoder.decode(chunk), newline=""))
-        rest = lines.pop() if lines else ""
-        yield from lines
-        if len(rest) > limit:
-            raise _LineTooLong
-    yield from io.StringIO(rest + decoder.decode(b"", final=True), newline="")
-    yield "\n"
-    yield _end_row(dialect)

@@ -55,14 +55,17 @@ _BINARY = bytes(range(1, 9)) + bytes(range(14, 27)) + bytes(range(28, 32)) + b"\
 def detect_format(source: Path, limits: ReadLimits) -> str:
     """A `SourceFormat`, or a word for what it is else: `gzip`, `zip`, `kmz`, `pdf`…
 
-    Raises Quarantined: `no_rows` for an empty file, `encrypted`, `macro_not_allowed`, and the
-    reasons of `open_archive` for a damaged or hostile zip.
+    Raises Quarantined: `no_rows` for an empty file, `encrypted`, `macro_not_allowed`, `encoding` for
+    JSON that is not UTF-8, and the reasons of `open_archive` for a damaged or hostile zip.
     """
     with source.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
     if not head:
         raise Quarantined(Reason(code="no_rows", detail="empty_file"))
     found = _by_magic(source, head, limits) or _by_text(head)
+    if found in ("json", "geojson") and len(head) == SAMPLE_BYTES:
+        longest = limits.row_bytes + limits.json_string_bytes
+        found = "ndjson" if _objects_by_line(source, longest) else found
     if found == "encrypted":
         raise Quarantined(Reason(code="encrypted"))
     return found
@@ -84,7 +87,12 @@ def _by_magic(source: Path, head: bytes, limits: ReadLimits) -> str | None:
 
 
 def _by_text(head: bytes) -> str:
-    if head.startswith(_UTF16_BOMS) or looks_like_utf16(head):
+    if head.startswith(_UTF16_BOMS) or (wide := looks_like_utf16(head)):
+        encoding = "utf-16" if head.startswith(_UTF16_BOMS) else wide or "utf-16"
+        start = head[:1024].decode(encoding, "ignore").lstrip()
+        if _JSON.match(start.encode("utf-8", "ignore")):
+            # RFC 8259, 8.1: JSON is UTF-8.
+            raise Quarantined(Reason(code="encoding", expected="utf-8", line=1, count=1))
         return "csv"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
@@ -110,6 +118,21 @@ def _json(text: bytes) -> str:
         except (ValueError, RecursionError):
             pass  # One object longer than the sample, or none: the reader says which.
     return "geojson" if _FEATURE.search(text) else "json"
+
+
+def _objects_by_line(source: Path, longest: int) -> bool:
+    """Whether a first line longer than the sample is an object, and another one follows."""
+    with source.open("rb") as file:
+        first, second = file.readline(longest), file.read(1)
+    return second == b"{" and is_object(first)
+
+
+def is_object(text: bytes) -> bool:
+    """Whether the bytes are one JSON object, whole."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def looks_like_utf16(head: bytes) -> Literal["utf-16-le", "utf-16-be"] | None:

@@ -37,6 +37,8 @@ def _words_in(text: str) -> frozenset[str]:
 # SIREN 9 digits, NIR 13 or 15 with its key, SIRET 14: no measure keeps to these lengths.
 _CODE_LENGTHS = frozenset({9, 13, 14, 15})
 _HEAD = 64
+# INSEE's codes of communes and postal codes.
+_FIVE_DIGITS = frozenset({"com", "commune", "cp", "insee", "post", "postal", "postcode"})
 _CODE_WORDS = _words_in(
     "bic code codes cp fantoir fax finess iban nir phone postal postcode rivoli rna rnb siren siret"
     " tel telephone uai zip zipcode"
@@ -150,10 +152,16 @@ class TypeGuess:
 
 
 class NumberGuess:
-    """What a numeric column can be: a spreadsheet's cells are all floating point, JSON's are not."""
+    """What a numeric column can be: a spreadsheet's cells are all floating point, JSON's are not.
+
+    `short_codes` counts codes of communes and post offices that have lost a digit, as those that
+    begin with 0 do when a spreadsheet program takes them for numbers.
+    """
 
     def __init__(self, header: str) -> None:
         self._code = names_a_code(header)
+        self._five = self._code and bool(_FIVE_DIGITS & set(_words(header)))
+        self.short_codes = 0
         self._classified = _names_a_classification(header)
         self._whole = True
         self._typed = False
@@ -161,14 +169,22 @@ class NumberGuess:
 
     def feed(self, values: pa.Array) -> None:
         """Takes a batch of the column into account: float64 or int64, null where empty."""
+        self._typed = pa.types.is_integer(values.type)
         if values.null_count == len(values):
             return
-        self._typed = pa.types.is_integer(values.type)
         if not self._typed:
             self._whole = self._whole and pc.all(pc.equal(values, pc.floor(values))).as_py()
+        if self._five:
+            short = pc.and_(pc.greater_equal(values, 1000), pc.less(values, 10_000))
+            self.short_codes += int(pc.sum(short).as_py() or 0)
         bounds = pc.min_max(values).as_py()
         self._lowest = min(self._lowest, bounds["min"])
         self._highest = max(self._highest, bounds["max"])
+
+    @property
+    def rounded(self) -> bool:
+        """Whether whole numbers have more digits than a spreadsheet keeps."""
+        return not self._typed and self._whole and max(-self._lowest, self._highest) >= WHOLE
 
     @property
     def reading(self) -> Reading:
@@ -179,6 +195,8 @@ class NumberGuess:
             return STRING
         if self._typed:
             return INTEGER
+        if self._highest < self._lowest:
+            return NUMBER_DOT  # no value at all
         if not self._whole or max(-self._lowest, self._highest) >= WHOLE:
             return NUMBER_DOT
         lengths = {len(str(int(self._lowest))), len(str(int(self._highest)))}

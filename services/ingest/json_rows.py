@@ -39,12 +39,20 @@ def _stop(code: str, limit: int | None = None, line: int | None = None) -> NoRet
     raise Quarantined(Reason(code=code, limit=limit, line=line))
 
 
+def placed(failure: Quarantined, line: int) -> Quarantined:
+    """The same reasons, with the line (or rank of the row) where they have none."""
+    reasons = failure.reasons
+    return Quarantined(*(r if r.line else r.model_copy(update={"line": line}) for r in reasons))
+
+
 class JsonRows:
     """Objects of one JSON text, from the array that `path` (`result.records`) leads to; without it
-    from the first array of objects. `crs` is GeoJSON's old member of that name, if there is one.
+    from the first array of objects. `crs` is GeoJSON's old member of that name, if there is one;
+    `lists_unread` counts, where no path is told, the lists of objects after the first.
 
-    Iterating raises Quarantined: `json_invalid`, `json_depth`, `json_string`, `json_number`,
-    `json_key`, `rows_missing`, and for the `coordinates` of `features` `geometry_too_large`.
+    Iterating raises Quarantined, with the rank of the row once there are rows: `json_invalid`,
+    `json_depth`, `json_string`, `json_number`, `json_key`, `rows_missing`, and for the
+    `coordinates` of `features` `geometry_too_large`.
     """
 
     def __init__(
@@ -55,16 +63,22 @@ class JsonRows:
         self._wanted = None if path is None else path.split(".")
         self._limits = limits
         self._found = False
+        self.lists_unread = 0
         self.crs: object = None
 
     def __iter__(self) -> Iterator[tuple[Object, int]]:
         """Each object, with its rank from 1."""
         with closing(_Reader(self._source, self._limits)) as reader:
             events = _events(reader, self._limits)
-            for rank, row in enumerate(self._walk(next(events), events, []), 1):
-                yield row, rank
-            if next(events, None) is not None:
-                _stop("json_invalid")
+            rank = 0
+            try:
+                for row in self._walk(next(events), events, []):
+                    rank += 1
+                    yield row, rank
+                if next(events, None) is not None:
+                    _stop("json_invalid")
+            except Quarantined as failure:
+                raise (placed(failure, rank + 1) if self._found else failure) from None
         if not self._found:
             _stop("rows_missing")
 
@@ -83,6 +97,12 @@ class JsonRows:
                 yield from self._walk(next(events), events, [*path, name])
         elif kind == "start_array" and not self._found and self._wanted in (None, path):
             yield from self._array(events)
+        elif kind == "start_array" and self._wanted is None:
+            first = next(events)
+            self.lists_unread += first[0] == "start_map"
+            if first[0] != "end_array":
+                _skip(first, events)
+                _skip(event, events)
         else:
             _skip(event, events)
 
@@ -99,7 +119,7 @@ class JsonRows:
                 _skip(("start_array", None), events)
                 return
             self._found = True
-            row: Object = _build(event, events, self._positions)
+            row: Object = _build(event, events, self._positions, row=True)
             yield row
 
 
@@ -258,7 +278,11 @@ def _digits(number: int | Decimal) -> int:
     return max(len(number.as_tuple().digits), abs(number.adjusted()))
 
 
-def _build(event: tuple[str, Any], events: Events, positions: int | None) -> Any:
+def _build(
+    event: tuple[str, Any], events: Events, positions: int | None, *, row: bool = False
+) -> Any:
+    """The value that `event` begins. Within the geometry of a `row`, coordinates are numbers and
+    `positions` of them are the most; a property of that name is like any other."""
     kind, value = event
     if kind == "start_map":
         found: Object = {}
@@ -268,10 +292,11 @@ def _build(event: tuple[str, Any], events: Events, positions: int | None) -> Any
             if name in found:
                 _stop("json_key")
             first = next(events)
-            if positions and name == "coordinates" and first[0] == "start_array":
-                found[name] = _coordinates(events, positions)
+            most = positions if not row or name == "geometry" else None
+            if most and not row and name == "coordinates" and first[0] == "start_array":
+                found[name] = _coordinates(events, most)
             else:
-                found[name] = _build(first, events, positions)
+                found[name] = _build(first, events, most)
         return found
     if kind == "start_array":
         items = []

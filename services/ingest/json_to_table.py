@@ -7,16 +7,17 @@ Texts stay texts, dates and times apart: JSON has numbers of its own.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from services.ingest.column_types import Reading
+from services.ingest.detect_format import is_object
 from services.ingest.geometry import geometry_of_json, old_crs
 from services.ingest.header_names import checked_headers
-from services.ingest.json_rows import JsonRows, Object, json_lines
+from services.ingest.json_rows import JsonRows, Object, json_lines, placed
+from services.ingest.json_text import json_text
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
@@ -45,7 +46,7 @@ class JsonTable:
         limits: ReadLimits,
         work: Path,
     ) -> None:
-        lined = format_ == "ndjson"
+        lined = format_ == "ndjson" or (told.format == "ndjson" and _is_one_line(source, limits))
         rows = JsonRows(source, told.rows, limits, features=format_ == "geojson")
         self._staged = StagedRows(work / "rows.arrows", limits)
         self._lines = array("q") if lined else None
@@ -53,7 +54,10 @@ class JsonTable:
         for row, line in json_lines(source, limits) if lined else rows:
             feature = row.get("type") == "Feature" and "geometry" in row
             features += feature
-            self._staged.add(_feature(row) if feature else _flat(row))
+            try:
+                self._staged.add(_feature(row) if feature else _flat(row))
+            except Quarantined as failure:
+                raise placed(failure, line) from None
             if self._lines is not None:
                 self._lines.append(line)
         self._staged.close()
@@ -64,7 +68,10 @@ class JsonTable:
         self.headers = checked_headers(self._staged.headers, declared)
         self.facts = SourceFacts(format="geojson" if features else format_)
         self.crs = told.crs or old_crs(rows.crs)
-        self.warnings: tuple[Reason, ...] = ()
+        unread = rows.lists_unread
+        self.warnings: tuple[Reason, ...] = (
+            (Reason(code="lists_unread", count=unread),) if unread else ()
+        )
         self.dropped = Dropped()
 
     def batches(
@@ -84,6 +91,12 @@ class JsonTable:
         if self._lines is None:
             return {ordinal: ordinal + 1 for ordinal in ordinals}
         return {ordinal: self._lines[ordinal] for ordinal in ordinals}
+
+
+def _is_one_line(source: Path, limits: ReadLimits) -> bool:
+    """Whether the file's first line is an object: a list of one row, where a card says lines."""
+    with source.open("rb") as file:
+        return is_object(file.readline(limits.row_bytes + limits.json_string_bytes))
 
 
 def _feature(row: Object) -> dict[str, Scalar]:
@@ -114,6 +127,6 @@ def _flatten(row: Object, under: str, found: dict[str, Scalar]) -> None:
 
 def _cell(value: Any) -> Scalar:
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
+        return json_text(value)
     scalar: Scalar = value
     return scalar

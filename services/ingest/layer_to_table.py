@@ -13,13 +13,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from services.ingest.check_shapefile import check_shapefile
 from services.ingest.column_types import Reading
-from services.ingest.gdal_layers import GEOMETRY, Layer, layers, named_for_gdal, read_layer
+from services.ingest.gdal_layers import (
+    GEOMETRY,
+    Layer,
+    check_geopackage,
+    layers,
+    named_for_gdal,
+    read_layer,
+)
 from services.ingest.header_names import checked_headers, clean_name
-from services.ingest.parquet_to_table import is_bytes, plain_cells
+from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
+from services.ingest.text_encoding import find_bytes_encoding
 from services.ingest.walk_xml import walk_xml
 from shared.card_source import Source, SourceFormat
 from shared.failures import Quarantined
@@ -30,13 +39,15 @@ _KML_DRAWING = frozenset({
     "altitudeMode", "tessellate", "extrude", "visibility", "drawOrder", "icon", "snippet",
 })  # fmt: skip
 _FOLDER = "folder"
+_GDAL_NAMES = {"iso8859-15": "ISO-8859-15", "mac-roman": "MACINTOSH"}
 
 
 class LayerTable:
     """See `SourceTable`. A line is a feature's rank.
 
-    Raises Quarantined: those of `walk_xml` and `gdal_layers`, `sheet_missing`, `crs_missing`,
-    `column_unreadable`, `too_many_columns`, `no_rows`, those of `checked_headers`.
+    Raises Quarantined: those of `walk_xml` and `gdal_layers`, those of `check_shapefile`,
+    `encoding`, `sheet_missing`,
+    `crs_missing`, `column_unreadable`, `too_many_columns`, `no_rows`, those of `checked_headers`.
     """
 
     def __init__(
@@ -51,11 +62,17 @@ class LayerTable:
         if format_ in ("kml", "gpx"):
             walk_xml(source, limits)
         self._path = named_for_gdal(source, format_, work)
+        self._format = format_
         self._encoding = told.encoding
+        if format_ == "shapefile":
+            check_shapefile(self._path)
+            self._encoding = told.encoding or _unsaid_encoding(self._path)
         self.typed = format_ != "kml"
-        found = layers(self._path, told.encoding)
+        found = layers(self._path, self._encoding)
         chosen = _chosen(found, told.sheet, several=format_ == "kml")
         self._layer = chosen[0]
+        if format_ == "geopackage":
+            check_geopackage(self._path, self._layer)
         self._staged: StagedRows | None = None
         if format_ in ("kml", "gpx"):
             self._staged = self._stage(chosen, limits, work)
@@ -78,11 +95,13 @@ class LayerTable:
     def _stage(self, chosen: Sequence[Layer], limits: ReadLimits, work: Path) -> StagedRows:
         staged = StagedRows(work / "rows.arrows", limits)
         for layer in chosen:
-            for batch in read_layer(self._path, layer, self._encoding):
+            for batch in self._checked(layer):
                 for row in batch.to_pylist():
                     cells = {_name(name): _cell(name, cell) for name, cell in row.items()}
                     if len(chosen) > 1:
-                        cells = {_FOLDER: layer.name, **cells}
+                        if cells.get(_FOLDER) is not None:
+                            raise Quarantined(Reason(code="header_twice", detail=_FOLDER))
+                        cells = {_FOLDER: layer.name} | cells | {_FOLDER: layer.name}
                     staged.add(
                         {
                             name: cell
@@ -106,18 +125,40 @@ class LayerTable:
             for at, name in enumerate(batch.schema.names, 1):
                 if name != GEOMETRY and is_bytes(batch.schema.field(at - 1).type):
                     raise Quarantined(Reason(code="column_unreadable", position=at))
-            cells = [plain_cells(column) for column in batch.columns]
+            cells = placed_cells(batch.columns)
             yield sieve.sift(first, cells, batch.num_rows)
             first += batch.num_rows
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         if self._staged is not None:
             return self._staged.batches()
-        return read_layer(self._path, self._layer, self._encoding)
+        return self._checked(self._layer)
+
+    def _checked(self, layer: Layer) -> Iterator[pa.RecordBatch]:
+        """The layer's rows, all that its file counts: GDAL ends at damage as if that were the end."""
+        rows = 0
+        for batch in read_layer(self._path, layer, self._encoding):
+            rows += batch.num_rows
+            yield batch
+        # A shapefile counts records that are deleted; its parts were measured.
+        if rows != layer.rows and self._format != "shapefile":
+            raise Quarantined(Reason(code="geo_unreadable", count=abs(layer.rows - rows)))
 
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
         """Ordinal → rank, from 1."""
         return {ordinal: ordinal + 1 for ordinal in ordinals}
+
+
+def _unsaid_encoding(shapes: Path) -> str | None:
+    """What a shapefile's texts are written in where neither a .cpg nor the table's header says it
+    (dBASE, byte 29): GDAL would take them for UTF-8. Raises Quarantined(`encoding`)."""
+    table = shapes.with_suffix(".dbf")
+    with table.open("rb") as file:
+        head = file.read(32)
+    if shapes.with_suffix(".cpg").exists() or len(head) < 32 or head[29]:
+        return None
+    found = find_bytes_encoding(table, int.from_bytes(head[8:10], "little"))
+    return _GDAL_NAMES.get(found, found)
 
 
 def _chosen(found: Sequence[Layer], wanted: str | None, *, several: bool) -> list[Layer]:

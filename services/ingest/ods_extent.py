@@ -24,6 +24,10 @@ _ROW = re.compile(rb"<table:table-row\b" + _INSIDE)
 _CELL = re.compile(rb"<table:(?:covered-)?table-cell\b" + _INSIDE)
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']([0-9]{1,18})["']""")
 _VALUE = re.compile(rb"office:value-type|<text:p")
+# How LibreOffice writes a cell such as #N/A; a formula's cell without a type has no value saved.
+_ERROR = b'calcext:value-type="error"'
+_FORMULA = b"table:formula"
+_UNCOMPUTED = re.compile(rb"<table:table-cell\b(?=[^>]*table:formula)(?![^>]*office:value-type)")
 _REPEAT = b"-repeated"
 _REPEATS = re.compile(_REPEAT)
 _OPEN = ord("<")
@@ -37,6 +41,7 @@ class OdsExtent:
     def __init__(self, limits: ReadLimits) -> None:
         self._limits = limits
         self._held = b""
+        self.error_cells = self.uncomputed = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -51,6 +56,13 @@ class OdsExtent:
             raise Quarantined(Reason(code="sheet_too_large", limit=_ROW_BYTES))
         if end:
             self._block(whole[:end])
+            self._count_empty(whole[:end])
+
+    def _count_empty(self, block: bytes) -> None:
+        """Cells that reach a reader as empty and are not."""
+        self.error_cells += block.count(_ERROR)
+        if _FORMULA in block:
+            self.uncomputed += len(_UNCOMPUTED.findall(block))
 
     def _block(self, block: bytes) -> None:
         """Whole rows. Those that repeat nothing and hold text are counted together; the others, and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import MAXYEAR
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from services.ingest.cell_text import as_text
 from services.ingest.column_types import UTC, Reading
 from services.ingest.header_names import checked_headers
+from services.ingest.json_text import json_text
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.text_casts import WHOLE
@@ -61,14 +64,15 @@ class ParquetTable:
         plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
     ) -> Iterator[Batch]:
         """All rows from the first on. Raises Quarantined: `file_damaged`, `cell_too_large`,
-        `number_too_long` where float64 or int64 would not keep every digit."""
+        `number_too_long` where float64 or int64 would not keep every digit, `value_out_of_range`
+        for infinity and for years before 1 or after 9999."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
         first = 0
         try:
             for batch in self._file.iter_batches(BATCH_ROWS):
                 batch.validate(full=True)
-                cells = [plain_cells(column) for column in batch.columns]
+                cells = placed_cells(batch.columns)
                 self._check_lengths(cells)
                 yield sieve.sift(first, cells, batch.num_rows)
                 first += batch.num_rows
@@ -122,22 +126,27 @@ def plain_cells(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         # NaN is how programs without null write it.
         numbers = column.cast(pa.float64())
+        if pc.any(pc.is_inf(numbers)).as_py():
+            raise Quarantined(Reason(code="value_out_of_range"))
         return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     if pa.types.is_timestamp(kind):
-        return column.cast(UTC if kind.tz else pa.timestamp("us"), safe=False)
+        return _moments(column, UTC if kind.tz else pa.timestamp("us"))
+    if pa.types.is_date(kind):
+        return _moments(column, pa.date32())
+    if pa.types.is_duration(kind):
+        return pa.array([c if c is None else as_text(c) for c in _objects(column)], pa.string())
     for fits, wanted in (
         (pa.types.is_large_string, pa.string()),
         (pa.types.is_string_view, pa.string()),
         (pa.types.is_large_binary, pa.binary()),
         (pa.types.is_binary_view, pa.binary()),
         (pa.types.is_fixed_size_binary, pa.binary()),
-        (pa.types.is_date, pa.date32()),
         (pa.types.is_time, pa.time32("ms")),
     ):
         if fits(kind):
             return column.cast(wanted, safe=False)
-    if pa.types.is_nested(kind) or pa.types.is_duration(kind):
-        return pa.array([_json(cell) for cell in column.to_pylist()], pa.string())
+    if pa.types.is_nested(kind):
+        return pa.array([c if c is None else json_text(c) for c in _objects(column)], pa.string())
     return column
 
 
@@ -155,7 +164,35 @@ def _decimal(column: pa.Array) -> pa.Array:
     return numbers
 
 
-def _json(cell: object) -> str | None:
-    if cell is None:
-        return None
-    return json.dumps(cell, ensure_ascii=False, separators=(",", ":"), default=str)
+def _moments(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Days or moments of the years 1 to 9999, which is what readers have; parts of a microsecond
+    are cut off."""
+    fine = getattr(column.type, "unit", None) == "ns"
+    try:
+        moments = column.cast(kind, safe=not (fine or pa.types.is_date64(column.type)))
+        years = pc.min_max(pc.year(moments)).as_py()
+    except pa.ArrowInvalid:
+        raise Quarantined(Reason(code="value_out_of_range")) from None
+    if years["min"] is not None and not 1 <= years["min"] <= years["max"] <= MAXYEAR:
+        raise Quarantined(Reason(code="value_out_of_range"))
+    return moments
+
+
+def _objects(column: pa.Array) -> list[Any]:
+    """Python's values. Raises Quarantined(`value_out_of_range`) where it has none for one."""
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        raise Quarantined(Reason(code="value_out_of_range")) from None
+
+
+def placed_cells(columns: Sequence[pa.Array]) -> list[pa.Array]:
+    """`plain_cells` of each column, whose position is said where one cannot go on."""
+    cells = []
+    for position, column in enumerate(columns, 1):
+        try:
+            cells.append(plain_cells(column))
+        except Quarantined as failure:
+            at = {"position": position}
+            raise Quarantined(*(one.model_copy(update=at) for one in failure.reasons)) from None
+    return cells

@@ -47,6 +47,9 @@ class RowGroups:
                 self._writer.close()
 
     def write(self, values: Sequence[pa.Array]) -> None:
+        """Takes a batch. One whose rows were all left out is none: a group has a row at least."""
+        if not values or not len(values[0]):
+            return
         batch = pa.RecordBatch.from_arrays(list(values), schema=self._schema)
         self._held.append(batch)
         self._rows += batch.num_rows

@@ -155,6 +155,7 @@ def settle_types(
         (
             *(Reason(code="column_empty", position=at) for at in nameless),
             *([Reason(code="crs_approximate")] if rough else []),
+            *(one for c in named if c.position in guesses for one in guesses[c.position].doubts(c)),
         ),
     )
 
@@ -210,6 +211,14 @@ class _Guess:
             self._text.feed(raw)
         elif pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type):
             self._number.feed(raw)
+
+    def doubts(self, column: NamedColumn) -> list[Reason]:
+        """What a spreadsheet program has probably taken from the column's numbers."""
+        short = self._number.short_codes
+        return [
+            *([column.reason("codes_short", count=short)] if short else []),
+            *([column.reason("digits_unsure")] if self._number.rounded else []),
+        ]
 
     @property
     def plain(self) -> bool:

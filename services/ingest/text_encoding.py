@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from charset_normalizer import from_bytes
 
 from services.ingest.detect_format import SAMPLE_BYTES, looks_like_utf16
 from shared.failures import Quarantined
@@ -65,7 +64,7 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
     """What `source` is written in, every byte looked at.
 
     Raises Quarantined: `encoding` with the lines that cannot be read, `encoding_unknown` when the
-    card names none that is known, `nul_character`.
+    card names none that is known, `encoding_is_utf8` when it names another, `nul_character`.
     """
     with source.open("rb") as file:
         head = file.read(SAMPLE_BYTES)
@@ -74,6 +73,8 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
         encoding = _known(declared)
         if encoding in ("utf-16", "utf-32"):
             encoding = marked or f"{encoding}-le"
+        if not encoding.startswith("utf-") and _is_really_utf8(source):
+            raise Quarantined(Reason(code="encoding_is_utf8", expected=encoding))
         if marked != encoding:
             mark = 0
         return _decoded(source, encoding, mark)
@@ -85,6 +86,41 @@ def find_encoding(source: Path, declared: str | None) -> TextFacts:
     if facts is not None:
         return facts
     return _decoded(source, _single_byte(source), 0)
+
+
+def _is_really_utf8(source: Path) -> bool:
+    """Whether a file has characters beyond ASCII and is UTF-8 all through, as no text in another
+    encoding is by chance: each accent would be two wrong characters."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    beyond = False
+    try:
+        for chunk in chunks(source):
+            beyond = beyond or not chunk.isascii()
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return beyond
+
+
+def find_bytes_encoding(source: Path, skip: int) -> str:
+    """As `find_encoding`, of a file whose texts lie among other bytes, `skip` from its beginning.
+
+    Raises Quarantined(`encoding`).
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        for chunk in chunks(source, skip):
+            decoder.decode(chunk)
+        return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    try:
+        return _single_byte(source, skip)
+    except Quarantined as failure:
+        # It has no lines worth naming.
+        expected = failure.reasons[0].expected
+        raise Quarantined(Reason(code="encoding", expected=expected, count=1)) from None
 
 
 def _known(declared: str) -> str:
@@ -223,11 +259,11 @@ def _unreadable_lines(source: Path, encoding: str) -> list[Reason]:
     return [Reason(code="encoding", expected=encoding, line=at, count=count) for at in found]
 
 
-def _single_byte(source: Path) -> str:
+def _single_byte(source: Path, skip: int = 0) -> str:
     """Which single-byte encoding makes the most French of the bytes above 127."""
     used: set[int] = set()
     contexts: Counter[bytes] = Counter()
-    for chunk in chunks(source):
+    for chunk in chunks(source, skip):
         used |= set(chunk.translate(None, _ASCII))
         if _UTF8_PAIR.search(chunk):
             # UTF-8 in one place, something else in another.
@@ -240,19 +276,18 @@ def _single_byte(source: Path) -> str:
     best = max(scores, key=scores.__getitem__, default=None)
     if best is not None and scores[best] >= 0.5:
         return best
-    sample = b" ".join(context for context, _ in contexts.most_common(2000))
-    guess = from_bytes(sample).best()
-    if guess is not None and _READABLE.fullmatch(name := codecs.lookup(guess.encoding).name):
-        return name
-    raise Quarantined(*_unreadable_lines(source, "utf-8"))
+    # No guess: of French, any other encoding makes words that look right and are not.
+    broken = "utf-8" if _can_read(bytes(used), "cp1252") else "cp1252"
+    raise Quarantined(*_unreadable_lines(source, broken))
 
 
 def _can_read(some: bytes, encoding: str) -> bool:
+    """Whether each byte is a character; the control characters of ISO 6429 are in no text."""
     try:
-        some.decode(encoding)
+        text = some.decode(encoding)
     except UnicodeDecodeError:
         return False
-    return True
+    return not any("\x80" <= character <= "\x9f" for character in text)
 
 
 def _french(contexts: Counter[bytes], encoding: str) -> float:

@@ -78,8 +78,10 @@ class WorkbookTable:
         self.facts = SourceFacts(format=format_, header_line=top + 1, sheet=index)
         counts = {
             "cell_errors": checked.error_cells,
+            "formulas_uncomputed": checked.uncomputed,
             "external_links": checked.external_links,
             "sheets_hidden": hidden,
+            "cells_merged": _merged_below(merged, top + header_rows, len(names)),
         }
         self.warnings = tuple(Reason(code=code, count=n) for code, n in counts.items() if n)
         self.dropped = Dropped()
@@ -154,6 +156,11 @@ def _merged(sheet: calamine.CalamineSheet) -> Ranges:
         (first[0], first[1] - left): (last[0], last[1] - left)
         for first, last in sheet.merged_cell_ranges or []
     }
+
+
+def _merged_below(merged: Ranges, top: int, width: int) -> int:
+    """How many merged cells lie in the data: all but the first of each are empty to a reader."""
+    return sum(row >= top and 0 <= column < width for row, column in merged)
 
 
 def _header(
@@ -270,6 +277,9 @@ def _moment(cell: Cell | None) -> Cell | None:
 
 def _one_type(parts: list[pa.Array]) -> pa.ChunkedArray:
     types = {part.type for part in parts} - {pa.null()}
+    if pa.float64() in types and not all(map(_finite, parts)):
+        # 1e400, NaN: no spreadsheet program writes them; as text they are seen for what they are.
+        types.add(pa.string())
     date, moment = ARROW_TYPES["date"], ARROW_TYPES["datetime"]
     if len(types) == 1:
         (kind,) = types
@@ -280,6 +290,10 @@ def _one_type(parts: list[pa.Array]) -> pa.ChunkedArray:
     return pa.chunked_array(
         [text_of(part) if kind == pa.string() else part.cast(kind) for part in parts], kind
     )
+
+
+def _finite(part: pa.Array) -> bool:
+    return part.type != pa.float64() or pc.all(pc.is_finite(part)).as_py() is not False
 
 
 def _joined(column: pa.ChunkedArray) -> pa.Array:

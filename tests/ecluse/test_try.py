@@ -307,3 +307,20 @@ def test_a_stopped_file_has_its_whole_report(
         ("[places]", "integer"),
     ]
     assert SECRET not in written + said
+
+
+def test_the_terminal_shows_the_report(
+    bancs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every column's profile, an undeclared one without its name; how much is not shown is said."""
+    monkeypatch.setenv("ECLUSE_LANGUAGE", "en")
+    settings.cache_clear()
+    rows = "".join(f"B{at};trois;\n" for at in range(29)) + "B29;;x\n"
+    (bancs / "data.csv").write_text(f"id;[places];{SECRET}\n{rows}", encoding="utf-8")
+    said = tried(bancs, tmp_path / "out").output
+    lines = [line.split() for line in said.splitlines()]
+    assert ["1", "id", "string", "0", "30", "2–3"] in lines
+    assert ["2", "[places]", "integer", "30", "0"] in lines
+    assert ["3", "(not", "declared)", "string", "29", "1", "1"] in lines
+    assert "… and 9 more, in report.json." in said
+    assert SECRET not in said

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
+from shared.card_parts import ColumnType
 from shared.messages import Reason, catalogue
+from shared.type_words import TYPE_WORDS
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"""code=f?["']([a-z_]+)["']""")
@@ -55,6 +58,21 @@ def test_french_and_english_say_the_same_things() -> None:
 def test_an_unknown_code_still_says_something() -> None:
     """A code of a newer version is not an error."""
     assert str(Reason(code="of_tomorrow").text("fr"))
+
+
+def test_types_in_plain_words() -> None:
+    """Every type that a column can have has its words in both languages."""
+    for kind in get_args(ColumnType):
+        said = Reason(code="type_mismatch", expected=kind, found=kind).text("fr").what
+        assert f"pas {TYPE_WORDS[kind]['fr']}, mais {TYPE_WORDS[kind]['fr']}" in said
+        assert TYPE_WORDS[kind]["en"]
+
+
+def test_no_place() -> None:
+    """What is wrong with the whole file leaves no empty brackets in the text."""
+    for code, texts in catalogue().items():
+        for language in texts:
+            assert "()" not in str(Reason(code=code).text(language)), code
 
 
 def test_a_place() -> None:

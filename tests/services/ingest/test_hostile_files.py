@@ -49,6 +49,13 @@ LINKS = (
 )
 
 
+FAR_CELL = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    '<row r="1"><c r="A1" t="inlineStr"><is><t>{}</t></is></c></row>'
+    '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData></worksheet>'
+)
+
+
 def book(**parts: bytes) -> bytes:
     """A workbook of two rows; `parts` (`__` is a slash, `_dot_` a dot) replace its own or are added."""
     made = openpyxl.Workbook()
@@ -161,6 +168,42 @@ TRAPS: dict[str, tuple[str | bytes, str]] = {
     "S22 infinite": (geojson("[4, 1e999]"), "json_number"),
     "S23 header of 2 GB": (_pbf(0, b"\x7f\xff\xff\xff"), "geo_unreadable"),
     "S23 bad zlib": (_pbf(200, bytes(50)), "geo_unreadable"),
+    "S06 encrypted workbook": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "EncryptedPackage".encode("utf-16-le"),
+        "encrypted",
+    ),
+    "S06 XLSB": (book(xl__workbook_dot_bin=SECRET.encode()), "format_unknown"),
+    "S07 zip after text": (b"id;places\n" + zipped({"a.csv": b"\0" * 4000}), "format_unknown"),
+    "S14 far cell": (
+        book(xl__worksheets__sheet1_dot_xml=(FAR_CELL.format(SECRET)).encode()),
+        "sheet_too_large",
+    ),
+    "S17 quote in quotes": (f'id;places\n"a "{SECRET}" b";3\n', "quote_misplaced"),
+    "S18 two encodings": (
+        "id;places\né;1\n".encode() + f"{SECRET} é;2\n".encode("cp1252"),
+        "encoding",
+    ),
+    "S18 stray byte": (
+        f"id;places\n{'été;1' * 20}{SECRET}".encode("cp1252") + b"\x81;2\n",
+        "encoding",
+    ),
+    "S18 half of UTF-16": (f"id;places\n{SECRET};2\n".encode("utf-16") + b"\x00", "encoding"),
+    "S19 twice in disguise": (
+        f"id;{SECRET};{SECRET[:3]}\u200b{SECRET[3:]}\n1;2;3\n",
+        "header_twice",
+    ),
+    "S21 NaN": (f'[{{"id": "{SECRET}", "b": NaN}}]', "json_invalid"),
+    "S21 NaN by line": (f'{{"id": "{SECRET}"}}\n{{"id": NaN}}\n', "json_number"),
+    "S21 twice by line": (f'{{"id": 1}}\n{{"{SECRET}": 1, "{SECRET}": 2}}\n', "json_key"),
+    "S22 crossing itself": (
+        geojson("[[[0,0],[1,1],[1,0],[0,1],[0,0]]]").replace('"Point"', '"Polygon"'),
+        "geometry_invalid",
+    ),
+    "S22 another system": (geojson("[842000, 6520000]"), "geometry_unreadable"),
+    "S25 pickle": (b"\x80\x04\x95" + SECRET.encode() + bytes(20), "format_unknown"),
+    "S25 HDF": (b"\x89HDF\r\n\x1a\n" + SECRET.encode() + bytes(20), "format_unknown"),
+    "S25 Arrow": (b"ARROW1\x00\x00" + SECRET.encode() + bytes(20), "format_unknown"),
+    "S25 feather": (b"FEA1" + SECRET.encode() + bytes(20), "format_unknown"),
     LAST: (positions(5_000_001), "geometry_too_large"),
 }
 

@@ -178,6 +178,9 @@ def nested(depth: int) -> bytes:
     return b"[" + b'{"a":' * (depth - 1) + b"1" + b"}" * (depth - 1) + b"]"
 
 
+OSM = '<osm version="0.6"><node id="1" lat="45" lon="4"><tag k="a" v="{}"/></node></osm>'
+
+
 AT_LIMIT: dict[str, tuple[bytes, bytes, ReadLimits, str]] = {
     "field": (
         text_of_length(100),
@@ -241,6 +244,18 @@ AT_LIMIT: dict[str, tuple[bytes, bytes, ReadLimits, str]] = {
         b'{"a":1}\n{"a":' + b"1" * 401 + b"}",
         ReadLimits(),
         "json_number",
+    ),
+    "XML attributes": (
+        OSM.format("x" * 149).encode(),
+        OSM.format("x" * 150).encode(),
+        ReadLimits(xml_token_bytes=150),
+        "xml_token",
+    ),
+    "sheet columns": (
+        ods(cells("a", "b"), cells("x", "y")),
+        ods(cells("a", "b", "c"), cells("x", "y", "z")),
+        ReadLimits(sheet_columns=2),
+        "sheet_too_large",
     ),
     "packed": (
         zipped({"a.csv": b"id\n1\n"}),
