@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.convert.cell_values import jsonable
+from services.convert.column_names import series_of
 from services.convert.formula_guard import begins, risky
 from services.convert.geometry import (
     Shapes,
@@ -118,7 +119,8 @@ class Batch:
         begun = self.frame.select(begins(name).any() for name in texts).row(0) if texts else ()
         some = [name for name, any_ in zip(texts, begun, strict=True) if any_]
         found = self.frame.select(risky(name) for name in some)
-        return {name: found[name] for name in some if found[name].any()}
+        told = {name: series_of(found, name) for name in some}
+        return {name: cells for name, cells in told.items() if cells.any()}
 
 
 class SafeTable:

