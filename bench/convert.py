@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import convert_upload
+from bench.chambers import environment
 from bench.convert_contenders import CONTENDERS, SMALL, Cost, peak, spent
 from bench.convert_tables import make_polygons, make_table
 from deploy.local.minio import LocalMinio
@@ -90,7 +91,7 @@ def _in_turn(
         for name, command in commands.items():
             with tempfile.TemporaryDirectory(dir=table.parent) as out:
                 told = subprocess.run(
-                    [sys.executable, "-m", *command, out, *more],
+                    [*environment(), sys.executable, "-m", *command, out, *more],
                     check=True,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -216,7 +216,13 @@ def replay(
         from ecluse.dead_letters import replay_dead  # noqa: PLC0415 - needs the broker
 
         counts = wait_for(replay_dead(settings(), dead), as_json)
-        show(counts, as_json, f"{counts['sent']} sent again, {counts['gone']} no longer there")
+        said = f"{counts['sent']} sent again, {counts['gone']} no longer there"
+        if counts["foreign"]:
+            said += (
+                f"\n{counts['foreign']} not sent, of topics that others write: mend what stands there,"
+                " or the card's `capture`; the next row that changes brings the dataset"
+            )
+        show(counts, as_json, said)
         return
     if not dataset:
         fail(2, "name a dataset, or --dead and a topic", as_json=as_json)

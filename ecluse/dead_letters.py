@@ -16,20 +16,24 @@ from shared.settings import Settings
 
 
 async def replay_dead(settings: Settings, topic: str) -> dict[str, int]:
-    """Replays every dead letter of `topic` (without prefix): counts sent and gone.
+    """Replays every dead letter of `topic` (without prefix): counts sent, gone and foreign.
 
-    A message that died again after a replay has several letters; it is sent once all the same.
+    A message that died again after a replay has several letters; it is sent once all the same. One of
+    a topic that somebody else writes, such as a database's captured rows, is `foreign` and not sent.
     Raises OursAway.
     """
     name = settings.topic(topic.removesuffix(DeadLetter.TOPIC))
-    counts = {"sent": 0, "gone": 0}
+    counts = {"sent": 0, "gone": 0, "foreign": 0}
     seen: set[tuple[object, ...]] = set()
     async with (
         reader(settings, name) as consumer,
         reader(settings, f"{name}{DeadLetter.TOPIC}") as dead,
         writer(settings) as producer,
     ):
-        for letter in await _letters(dead, name):
+        for letter in await _letters(dead):
+            if letter.topic != name:
+                counts["foreign"] += 1
+                continue
             original = await _original(consumer, letter)
             if original is None:
                 counts["gone"] += 1
@@ -58,15 +62,15 @@ async def _original(
     return record if record is not None and record.offset == letter.offset else None
 
 
-async def _letters(dead: AIOKafkaConsumer, topic: str) -> list[DeadLetter]:
-    """The dead letters of a topic, each original once; what is no letter of this topic is left."""
+async def _letters(dead: AIOKafkaConsumer) -> list[DeadLetter]:
+    """The dead letters that lie there, each original once; what is no letter is left."""
     letters: dict[str, DeadLetter] = {}
     async for record in to_end(dead):
         try:
             letter = decode(DeadLetter, record)[0]
         except MessageInvalid:
             continue
-        if letter.topic != topic or letter.offset < 0:
+        if letter.offset < 0:
             continue
         letters[f"{letter.topic}/{letter.partition}/{letter.offset}"] = letter
     return list(letters.values())

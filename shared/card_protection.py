@@ -154,6 +154,12 @@ class Protected(_Part):
     linked: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] | None = Field(
         default=None, description="group of datasets of the same people, tested together"
     )
+    population: int | None = Field(
+        default=None,
+        ge=1,
+        description="how many persons or households the table was drawn from at random; else it is "
+        "taken to be all of them",
+    )
     removals: int | None = Field(
         default=None, ge=1, description="people removed on request that the list must have at least"
     )

@@ -15,7 +15,7 @@ from shared.card_protection import Aggregate, Coarser, DatePart, Measure
 _DATES = get_args(DatePart)
 # What says why or who decided, and how rows are made alike: it protects nobody more or less.
 NOT_COMPARED = {
-    "decided", "dpo_opinion", "hierarchies", "method", "suppression", "between",
+    "decided", "dpo_opinion", "hierarchies", "method", "suppression", "between", "population",
 }  # fmt: skip
 
 

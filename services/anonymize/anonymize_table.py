@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from services.anonymize.aggregate_rows import aggregate_rows, verify_aggregate
 from services.anonymize.apply_policy import Accepted, check_types, judge, kept_columns
+from services.anonymize.birth_dates import birth_dates
 from services.anonymize.check_cells import (
     check_carried,
     check_places,
@@ -25,6 +26,7 @@ from services.anonymize.geometry_cells import check_geometries
 from services.anonymize.header_lexicon import words
 from services.anonymize.linked import cut_another_way
 from services.anonymize.look_like_people import check_subject
+from services.anonymize.population_uniques import population_uniques
 from services.anonymize.privacy_report import Protection, make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, dimension_names, protect_counts
 from services.anonymize.protect_table import (
@@ -35,9 +37,12 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
-from services.anonymize.scan_table import ColumnScan, Finding, scan_table
+from services.anonymize.safe_file import SafeFile
+from services.anonymize.scan_batches import BatchScan
+from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.sole_traders import sole_traders
 from services.anonymize.transforms import transform, written_type
+from services.anonymize.uniqueness_report import Unique, uniqueness_report
 from services.anonymize.verify_counts import verify_counts
 from services.anonymize.verify_protection import verify_protection
 from services.anonymize.verify_table import verify_table
@@ -48,7 +53,7 @@ from shared.failures import EcluseError, Quarantined
 from shared.messages import Reason
 
 # A batch under work is all the memory that a table takes, whatever its length.
-BATCH_ROWS = 50_000
+BATCH_ROWS = 25_000
 Keys = Mapping[str | None, bytes] | None
 
 
@@ -95,12 +100,16 @@ def anonymize_table(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be written: columns in order, their rules, and the pseudonyms' keys."""
+    """What is to be written: columns in order, their rules, and the pseudonyms' keys.
+
+    `foreseen` is what whole columns showed before the scan, and the policy accepts.
+    """
 
     card: Card
     schema: pa.Schema
     rules: dict[str, ColumnRule]
     keys: Keys
+    foreseen: tuple[Accepted, ...]
 
     def made(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """The batch as the rules let it out. Raises Quarantined for what cannot be read."""
@@ -135,13 +144,15 @@ def _anonymize(
         rules = {name: card.privacy.columns[name] for name in kept}
         check_places({name: kind for name, (kind, _) in types.items()}, rules, card)
         check_carried(source, check_subject({n: kind for n, (kind, _) in types.items()}, card))
-        traders = sole_traders(source, [n for n in kept if rules[n].action == "keep"], BATCH_ROWS)
-        judge(traders, card)
+        open_ = [name for name in kept if rules[name].action == "keep"]
+        told = sole_traders(source, open_, BATCH_ROWS)
+        told += birth_dates(source, open_, card, BATCH_ROWS)
+        foreseen = judge(told, card)
         # Names and types alone: nothing of the source's metadata is carried over.
         schema = pa.schema(
             [(name, written_type(name, rules[name], kind)) for name, (_, kind) in types.items()]
         )
-        plan = _Plan(card, schema, rules, keys)
+        plan = _Plan(card, schema, rules, keys, foreseen)
         people = card.subject in PROTECTED and not card.privacy.measures
         if removed and not (people and card.privacy.unit):
             # Rows that are not people have none that could be left out.
@@ -153,7 +164,7 @@ def _anonymize(
         if card.subject in PROTECTED:
             return _protected(source, plan, out, before, removed)
         rows, findings = _copy(source, plan, out)
-    accepted = judge([*traders, *(one for one in findings if not one.chance)], card)
+    accepted = judge([one for one in findings if not one.chance], card)
     verify_table(table, out, schema, rows, rules)
     return _result(plan, out, rows, findings, accepted)
 
@@ -172,6 +183,7 @@ def _result(
     written_schema = pq.read_schema(out)
     columns = tuple((field.name, column_type(field)[0]) for field in written_schema)
     chance = [one for one in findings if one.chance]
+    accepted = (*plan.foreseen, *accepted)
     return AnonymizedTable(
         rows=rows,
         bytes=out.stat().st_size,
@@ -184,38 +196,37 @@ def _result(
 
 def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Finding]]:
     """Writes the columns of `plan`, scanning every batch on its way: (rows, findings)."""
-    scans = [ColumnScan(name) for name in plan.schema.names]
     rows = 0
-    with pq.ParquetWriter(out, plan.schema, compression="zstd", store_schema=False) as writer:
+    with BatchScan(plan.schema.names) as scan, SafeFile(out, plan.schema) as file:
         for batch in source.iter_batches(BATCH_ROWS, columns=plan.schema.names):
             made = plan.made(batch, rows)
-            for scan, column in zip(scans, made.columns, strict=True):
-                scan.see(column, rows)
-            writer.write_batch(made)
+            scan.see(made, rows)
+            file.write(made)
             rows += made.num_rows
+        findings = scan.findings()
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
-    return rows, [finding for scan in scans for finding in scan.findings()]
+    return rows, findings
 
 
 def _whole(
     source: pq.ParquetFile, plan: _Plan, unit: str | None
 ) -> tuple[pa.Table, pa.Array | None]:
     """All rows as the rules let them out, scanned, and each one's unit."""
-    scans = [ColumnScan(name) for name in plan.schema.names]
     batches, units, rows = [], [], 0
     names = [*plan.schema.names, *([unit] if unit else [])]
-    for batch in source.iter_batches(BATCH_ROWS, columns=names):
-        made = plan.made(batch, rows)
-        for scan, column in zip(scans, made.columns, strict=True):
-            scan.see(column, rows)
-        batches.append(made)
-        if unit:
-            units.append(batch.column(unit))
-        rows += made.num_rows
+    with BatchScan(plan.schema.names) as scan:
+        for batch in source.iter_batches(BATCH_ROWS, columns=names):
+            made = plan.made(batch, rows)
+            scan.see(made, rows)
+            batches.append(made)
+            if unit:
+                units.append(batch.column(unit))
+            rows += made.num_rows
+        findings = scan.findings()
     if rows == 0:
         raise Quarantined(Reason(code="no_rows"))
-    judge([one for scan in scans for one in scan.findings() if not one.chance], plan.card)
+    judge([one for one in findings if not one.chance], plan.card)
     table = pa.Table.from_batches(batches, schema=plan.schema)
     check_positions(table, plan.card)
     owners = pa.chunked_array(units).combine_chunks() if unit else None
@@ -223,8 +234,8 @@ def _whole(
 
 
 def _write(table: pa.Table, out: Path) -> None:
-    with pq.ParquetWriter(out, table.schema, compression="zstd", store_schema=False) as writer:
-        writer.write_table(table)
+    with SafeFile(out, table.schema) as file:
+        file.write(table)
 
 
 def _counted(source: pq.ParquetFile, plan: _Plan, out: Path, before: Before) -> AnonymizedTable:
@@ -270,11 +281,15 @@ def _protected(
     asked = asked_of(card, safe.table.column_names)
     sensitive = sensitive_columns(safe.table.column_names, card)
     shown = [name for name in safe.table.column_names if name in card.privacy.quasi_identifiers]
-    classes, findings = verify_protection(
+    classes, uniques, findings = verify_protection(
         out, safe.table.schema, safe.table.num_rows, plan.rules, shown, sensitive, asked, safe.units
     )
     accepted = judge([one for one in findings if not one.chance], card)
-    said = protection_report(card, asked, sensitive, classes, safe, whole.num_rows, before, gone)
+    after = Unique(uniques, population_uniques(classes.sizes, card.privacy.population))
+    unique = uniqueness_report(shown, card.privacy.population, safe.unique_before, after)
+    said = protection_report(
+        card, asked, sensitive, classes, safe, whole.num_rows, before, gone, unique
+    )
     made = _result(plan, out, safe.table.num_rows, findings, accepted, said)
     return replace(made, exposure=safe.exposure)
 

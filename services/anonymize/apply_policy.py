@@ -13,7 +13,7 @@ from shared.card_parts import ColumnRule, ColumnType
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-DETECTORS = (*TEXT_DETECTORS, "hash", "header", "sole_trader")
+DETECTORS = (*TEXT_DETECTORS, "hash", "header", "sole_trader", "birth")
 
 
 # A column that anonymize adds: nothing personal is foreseen in it.

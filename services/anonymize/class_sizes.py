@@ -18,6 +18,7 @@ class Classes:
     Risks of being found again, from 0 to 1 (El Emam and Dankar, JAMIA 2008): prosecutor, by one who
     knows that a person is in the table, at most and on average; marketer, the share found of all.
     Without a count of the whole population the journalist's risk is taken for the prosecutor's.
+    `sizes` are those of all classes.
     """
 
     count: int
@@ -28,6 +29,7 @@ class Classes:
     uniques: int
     prosecutor_max: float
     marketer: float
+    sizes: tuple[int, ...] = ()
 
 
 _EDGES = (2, 3, 5, 11, 20, 50, 100)
@@ -49,6 +51,7 @@ def classes_of(table: pa.Table, names: Sequence[str], units: pa.Array | None) ->
         uniques=sizes.count(1),
         prosecutor_max=1 / min(sizes) if sizes else 0.0,
         marketer=len(sizes) / total if total else 0.0,
+        sizes=tuple(sizes),
     )
 
 

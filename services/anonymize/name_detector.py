@@ -52,6 +52,7 @@ _ROLE_WORDS = """
     prefet prefete ministre depute deputee senateur senatrice proviseur principal principale recteur
     rectrice inspecteur inspectrice chef cheffe responsable secretaire gardien gardienne tresorier"""
 _ROLES = frozenset(_ROLE_WORDS.split())
+_DIGIT = re.compile(r"\d")
 # On INSEE's lists, and in the names of many places.
 _NOT_OF_PEOPLE = frozenset(("saint", "sainte", "belle", "ville", "neuville", "villeneuve", "notre"))
 # A column of names: so many different cells, so large a share of them.
@@ -60,6 +61,8 @@ _LEAST_SHARE = 0.6
 
 
 def _bare(name: str) -> str:
+    if name.isascii():
+        return name.casefold()
     plain = unicodedata.normalize("NFKD", name.replace("’", "'"))
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
 
@@ -127,9 +130,11 @@ def is_name_column(texts: list[str]) -> bool:
     """Whether different cells are mostly nothing but a first name or a surname."""
     if len(texts) < _LEAST_CELLS:
         return False
-    bare = [_bare(text.strip()) for text in texts if text.strip()]
+    written = [text for text in map(str.strip, texts) if text]
+    # Codes are told at once from names, before anything is made of them.
+    bare = [_bare(text) for text in written if not _DIGIT.search(text)]
     single = [text for text in bare if not any(c.isdigit() for c in text)]
-    if len(single) < _LEAST_CELLS or len(single) < 0.8 * len(bare):
+    if len(single) < _LEAST_CELLS or len(single) < 0.8 * len(written):
         return False
     given = sum(text in first_names() for text in single)
     family = sum(text in surnames() for text in single)

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pydantic import BaseModel, ConfigDict
 
 from services.anonymize import (
+    birth_dates,
     code_detectors,
     email_detector,
     header_lexicon,
@@ -29,6 +30,7 @@ from services.anonymize.protect_counts import HiddenCells
 from services.anonymize.protect_table import ProtectedTable
 from services.anonymize.recode_beside import Before
 from services.anonymize.scan_table import Finding
+from services.anonymize.uniqueness_report import Uniqueness
 from services.anonymize.verify_counts import CHECKS as COUNT_CHECKS
 from services.anonymize.verify_protection import CHECKS as PROTECTION_CHECKS
 from services.anonymize.verify_table import CHECKS
@@ -154,6 +156,8 @@ class Protection(_Part):
     prosecutor_risk: float
     journalist_risk: float
     marketer_risk: float
+    # Reports of before it was counted have none.
+    uniqueness: Uniqueness | None = None
     cost: Cost
     releases_compared: int
     linked_datasets: tuple[str, ...] = ()
@@ -286,6 +290,7 @@ def protection_report(
     rows_given: int,
     before: Before,
     removed: int = 0,
+    uniqueness: Uniqueness | None = None,
 ) -> Protection:
     """What was asked of the protection, and what was counted in the written file."""
     inference = bool(sensitive) and (asked.l > 1 or asked.t < 1)
@@ -327,6 +332,7 @@ def protection_report(
         # Without a count of the population: as if the table were all of it.
         journalist_risk=classes.prosecutor_max,
         marketer_risk=classes.marketer,
+        uniqueness=uniqueness,
         cost=Cost(
             rows_given=rows_given,
             rows_left_out=safe.suppressed,
@@ -350,6 +356,7 @@ def _detectors() -> tuple[DetectorVersion, ...]:
         ("codes", code_detectors.VERSION),
         ("names", name_detector.VERSION),
         ("life", life_detectors.VERSION),
+        ("births", birth_dates.VERSION),
         ("texts", text_tally.VERSION),
         ("header", header_lexicon.VERSION),
     )

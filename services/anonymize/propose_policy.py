@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from services.anonymize.birth_dates import dates_of_people
 from services.anonymize.header_lexicon import words
 from services.anonymize.k_anonymity.combinations import combine
 from services.anonymize.k_anonymity.full_domain import TooManyNodes, full_domain
@@ -26,6 +27,7 @@ Why = Literal["finding", "header", "free_text", "row_identifier", "quasi_identif
 # Shares of the rows left out, and k, that the table of effects compares.
 SUPPRESSION = 0.05
 TRIED_K = (3, 5, 11)
+_BATCH_ROWS = 50_000
 _QUASI = re.compile(
     r"(?:^|_)(?:age|ages|sexe|genre|sex|gender|commune|insee|code_postal|cp|postcode|zip|quartier|iris"
     r"|canton|departement|arrondissement|profession|metier|csp|pcs|occupation|nationalite|nationality"
@@ -67,13 +69,18 @@ class Proposal:
 def propose_policy(table: Path) -> Proposal:
     """Looks at every cell, as the scan does. Nothing of a cell is in the answer."""
     read = pq.read_table(table)
-    columns = tuple(_column(name, read.column(name)) for name in read.column_names)
+    with pq.ParquetFile(table) as source:
+        births = {one.column for one in dates_of_people(source, read.column_names, _BATCH_ROWS)}
+    columns = tuple(
+        _column(name, read.column(name), birth=name in births) for name in read.column_names
+    )
     names = tuple(one.name for one in columns if one.why == "quasi_identifier")
     return Proposal(columns, names, tuple(_effects(read, names)), read.num_rows)
 
 
-def _column(name: str, column: pa.ChunkedArray) -> ProposedColumn:
+def _column(name: str, column: pa.ChunkedArray, *, birth: bool) -> ProposedColumn:
     found = tuple(one.detector for one in scan_column(name, column) if not one.chance)
+    found += ("birth",) if birth else ()
     if found and set(found) != {"header"}:
         return ProposedColumn(name, "finding", "{drop: personal_data}", found)
     if found:

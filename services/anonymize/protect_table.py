@@ -18,8 +18,11 @@ from services.anonymize.k_anonymity.combinations import Combinations, combine
 from services.anonymize.k_anonymity.hierarchy import IntArray
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.k_anonymity.recoding import Recoding, published
+from services.anonymize.minimal_uniques import minimal_uniques
+from services.anonymize.population_uniques import population_uniques
 from services.anonymize.quasi_identifiers import hierarchy_digest, leaves_of
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before, Beside
+from services.anonymize.uniqueness_report import Unique
 from shared.card import Card
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -39,7 +42,7 @@ class ProtectedTable:
     """The table to write, each of its rows' unit, and what the protection cost: rows left out, mean
     loss (`Hierarchy.loss`; 1 for a row left out), share of each quasi-identifier's rows made coarser.
     `held_back` are those of the rows left out that would have given somebody away beside an earlier
-    release; `exposure` is what this one shows."""
+    release; `exposure` is what this one shows, `unique_before` who was unique before all that."""
 
     table: pa.Table
     units: pa.Array | None
@@ -48,6 +51,7 @@ class ProtectedTable:
     generalised: dict[str, float]
     held_back: int = 0
     exposure: Exposure | None = None
+    unique_before: Unique | None = None
 
 
 def asked_of(card: Card, published_names: list[str]) -> Protection:
@@ -126,6 +130,10 @@ def protect_table(
             for q, name in enumerate(names)
         },
         exposure=release.exposure,
+        unique_before=Unique(
+            minimal_uniques(found),
+            population_uniques(found.units_of_each(), card.privacy.population),
+        ),
     )
 
 

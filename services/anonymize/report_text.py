@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.anonymize.privacy_report import PrivacyReport
+from services.anonymize.uniqueness_report import percent, uniqueness_lines
 from shared.messages import Language
 
 _WORDS: dict[Language, dict[str, str]] = {
@@ -19,8 +20,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "lues, aucune par sondage.",
         "looked": "Recherché : adresses électroniques, numéros de téléphone français et étrangers, "
         "numéros de sécurité sociale, IBAN, cartes bancaires, plaques d'immatriculation, adresses IP et "
-        "MAC, empreintes, noms de personnes, domiciles, données sensibles (RGPD, art. 9 et 10), noms de "
-        "colonnes qui annoncent une donnée personnelle.",
+        "MAC, empreintes, noms de personnes, dates de naissance, domiciles, données sensibles (RGPD, "
+        "art. 9 et 10), noms de colonnes qui annoncent une donnée personnelle.",
         "kept": "Colonnes publiées ({count}) : {names}.",
         "basis": "- {name} : donnée personnelle publiée sur le fondement « {basis} ».",
         "dropped": "Colonnes retirées ({count}) :",
@@ -72,8 +73,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "none by sampling.",
         "looked": "Looked for: e-mail addresses, French and foreign telephone numbers, French social "
         "security numbers, IBAN, payment cards, number plates, IP and MAC addresses, hashes, names of "
-        "persons, homes, special categories (GDPR, art. 9 and 10), column names that announce personal "
-        "data.",
+        "persons, dates of birth, homes, special categories (GDPR, art. 9 and 10), column names that "
+        "announce personal data.",
         "kept": "Published columns ({count}): {names}.",
         "basis": "- {name}: personal data published on the basis “{basis}”.",
         "dropped": "Dropped columns ({count}):",
@@ -171,6 +172,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "name": ("noms de personnes", "names of persons"),
     "special": ("données sensibles", "special categories"),
     "home": ("domiciles", "homes"),
+    "birth": ("dates de naissance", "dates of birth"),
     "names_without_context": (
         "noms rares ou sans mot qui les annonce",
         "names that are rare or that no word announces",
@@ -257,17 +259,19 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
     if found.linked_datasets:
         lines.append(words["linked"].format(names=", ".join(found.linked_datasets)))
     lines += [
-        words["coarse"].format(name=name, share=_percent(share, language))
+        words["coarse"].format(name=name, share=percent(share, language))
         for name, share in cost.generalised.items()
         if share
     ]
     lines.append(
         words["risk"].format(
-            most=_percent(found.prosecutor_risk, language),
-            mean=_percent(found.marketer_risk, language),
+            most=percent(found.prosecutor_risk, language),
+            mean=percent(found.marketer_risk, language),
             uniques=found.uniques,
         )
     )
+    if found.uniqueness:
+        lines += uniqueness_lines(found.uniqueness, _NAMES[read.subject][at], language)
     answer = {one.question: one.answer for one in found.criteria}["inference"]
     inference = _NAMES.get(answer, (words["nothing_sensitive"].lower().rstrip("."),) * 2)[at]
     return [*lines, words["criteria"].format_map(facts | {"inference": inference})]
@@ -276,11 +280,6 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
 def _number(value: float, language: Language) -> str:
     text = f"{value:.3f}"
     return text.replace(".", ",") if language == "fr" else text
-
-
-def _percent(share: float, language: Language) -> str:
-    text = f"{share * 100:.1f}"
-    return text.replace(".", ",") + "\u202f%" if language == "fr" else text + "%"
 
 
 def _decision_lines(read: PrivacyReport, language: Language) -> list[str]:

@@ -7,11 +7,12 @@ checked one by one, equal texts once. Nothing is sampled and no share of clean c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,6 +28,7 @@ from services.anonymize.number_detectors import Hits, NumberTally
 from services.anonymize.phone_detector import PHONE, PHONE_IN_PHONE_COLUMN
 from services.anonymize.text_tally import HASH, TextTally
 
+IntArray = npt.NDArray[np.int64]
 # Eight digits with little between them: without that there is neither a telephone nor a NIR.
 _DIGITS = r"[0-9](?:[^0-9A-Za-z]{0,4}[0-9]){7}|2[ABab][^0-9A-Za-z]{0,4}[0-9]"
 # One number and nothing else; a decimal part of zeros is what a float left of a whole number.
@@ -37,6 +39,16 @@ _BLURRED_NIR = re.compile(r"[12][0-9]{2}(?:0[1-9]|1[0-2])(?!00)[0-9]{8}(?:[0-9]{
 
 _OF_WORDS = (EMAIL, NAME, SPECIAL)
 _OF_CODES = (IBAN, CARD, PLATE, IP, MAC, HOME)
+
+
+def _any_of(*patterns: str) -> str:
+    return "|".join(f"(?:{one})" for one in patterns)
+
+
+# Most columns hold nothing that anyone would look at closely: one pattern says so for all.
+_ANY_WORD = _any_of(*(one.pattern for one in _OF_WORDS))
+_ANY_CODE = _any_of(*(one.pattern for one in _OF_CODES))
+_LIKELY = _any_of(_ANY_WORD, _ANY_CODE, _POWER, _DIGITS)
 TEXT_DETECTORS = tuple(one.name for one in (*_OF_WORDS, PHONE, NIR, *_OF_CODES))
 
 
@@ -94,34 +106,28 @@ class ColumnScan:
         self._numbers.cells(len(cells))
         # Equal cells are looked at once: most columns have far fewer texts than rows.
         coded = cells.dictionary_encode()
-        texts = _Texts(_normalised(coded.dictionary), coded.indices, rows)
+        texts = _Texts(normalised_cells(coded.dictionary), coded.indices, rows)
         self._texts.see(texts.unique, texts.rows_of)
-        for detector in _OF_WORDS:
-            self._check(detector, texts)
-        self._see_powers(texts)
-        digit = pc.match_substring_regex(texts.unique, "[0-9]")
-        if not pc.any(digit, min_count=0).as_py():
+        likely = texts.matching(_LIKELY)
+        if not len(likely):
             return
-        for detector in _OF_CODES:
-            self._check(detector, texts, digit)
-        digits = pc.match_substring_regex(texts.unique, _DIGITS)
-        bare = pc.and_(digits, pc.match_substring_regex(texts.unique, _BARE))
-        here = bare.take(texts.indices)
-        plain = pc.replace_substring_regex(
-            texts.unique.take(texts.indices).filter(here), r"[.,]0+\s*$|[\s-]", ""
-        )
-        self._numbers.see(plain.cast(pa.int64()), rows.filter(here))
-        other = pc.and_not(digits, bare)
-        self._check(self._phone, texts, other)
-        self._check(NIR, texts, other)
+        self._check(_OF_WORDS, texts, texts.matching(_ANY_WORD, likely))
+        self._see_powers(texts, texts.matching(_POWER, likely))
+        codes = texts.matching(_ANY_CODE, likely)
+        self._check(_OF_CODES, texts, texts.matching("[0-9]", codes))
+        digits = texts.matching(_DIGITS, likely)
+        bare = texts.matching(_BARE, digits)
+        cells, here = texts.cells_at(bare)
+        plain = pc.replace_substring_regex(cells, r"[.,]0+\s*$|[\s-]", "")
+        self._numbers.see(plain.cast(pa.int64()), here)
+        other = np.setdiff1d(digits, bare, assume_unique=True)
+        self._check((self._phone, NIR), texts, other)
 
-    def _see_powers(self, texts: _Texts) -> None:
+    def _see_powers(self, texts: _Texts, places: IntArray) -> None:
         """Numbers that a spreadsheet wrote as powers of ten: `6.12E+08`, `2.95109912611E+14`."""
-        power = pc.match_substring_regex(texts.unique, _POWER)
-        if not pc.any(power, min_count=0).as_py():
+        if not len(places):
             return
-        here = power.take(texts.indices)
-        cells, rows = texts.unique.take(texts.indices).filter(here), texts.rows.filter(here)
+        cells, rows = texts.cells_at(places)
         written = [text.strip().replace(",", ".") for text in cells.to_pylist()]
         numbers = [int(abs(Decimal(text))) for text in written]
         # Its last digits are lost, the key with them: the ranges must do.
@@ -130,19 +136,13 @@ class ColumnScan:
         others = pc.invert(blurred)
         self._numbers.see(pa.array(numbers, pa.int64()).filter(others), rows.filter(others))
 
-    def _check(
-        self, detector: Detector, texts: _Texts, among: pa.BooleanArray | None = None
-    ) -> None:
-        candidate = pc.match_substring_regex(texts.unique, detector.pattern)
-        if among is not None:
-            candidate = pc.and_(candidate, among)
-        places = pc.indices_nonzero(candidate).to_numpy(zero_copy_only=False)
-        if not len(places):
-            return
-        found = np.zeros(len(texts.unique), np.bool_)
-        found[places] = [detector.check(text) for text in texts.unique.take(places).to_pylist()]
-        if found.any():
-            self._hits[detector.name].add(texts.rows_of(pa.array(found)))
+    def _check(self, detectors: Sequence[Detector], texts: _Texts, among: IntArray) -> None:
+        """Runs detectors over the texts in these places."""
+        for detector in detectors:
+            places = texts.matching(detector.pattern, among)
+            hit = [detector.check(text) for text in texts.unique.take(places).to_pylist()]
+            if any(hit):
+                self._hits[detector.name].add(texts.rows_at(places[hit]))
 
     def findings(self) -> list[Finding]:
         """What the whole column holds, its name included."""
@@ -202,7 +202,7 @@ def cells_found(name: str, column: pa.StringArray) -> pa.BooleanArray:
     found = np.zeros(len(column), np.bool_)
     for one in hits:
         found[one.rows] = True
-    plain = _normalised(column)
+    plain = normalised_cells(column)
     for pattern in (_BARE, _POWER, HASH):
         found |= pc.match_substring_regex(plain, pattern).fill_null(False).to_numpy(False)
     return pa.array(found)
@@ -216,16 +216,47 @@ class _Texts:
     indices: pa.Int32Array
     rows: pa.Int64Array
 
+    def matching(self, pattern: str, among: IntArray | None = None) -> IntArray:
+        """The places of the texts that match, in order; among those in some places only."""
+        if among is None:
+            return _places(pc.match_substring_regex(self.unique, pattern))
+        if not len(among):
+            return among
+        matched: IntArray = among[
+            _places(pc.match_substring_regex(self.unique.take(pa.array(among)), pattern))
+        ]
+        return matched
+
     def rows_of(self, mask: pa.BooleanArray) -> pa.Int64Array:
         """The rows whose text the mask marks."""
         return self.rows.filter(mask.take(self.indices))
+
+    def rows_at(self, places: IntArray) -> pa.Int64Array:
+        """The rows whose text stands in these places."""
+        return self.rows_of(self._mask(places))
+
+    def cells_at(self, places: IntArray) -> tuple[pa.StringArray, pa.Int64Array]:
+        """The same cells and their rows."""
+        here = self._mask(places).take(self.indices)
+        return self.unique.take(self.indices.filter(here)), self.rows.filter(here)
+
+    def _mask(self, places: IntArray) -> pa.BooleanArray:
+        mask = np.zeros(len(self.unique), np.bool_)
+        mask[places] = True
+        return pa.array(mask)
+
+
+def _places(mask: pa.BooleanArray) -> IntArray:
+    places: IntArray = pc.indices_nonzero(mask).to_numpy(zero_copy_only=False).astype(np.int64)
+    return places
 
 
 def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _normalised(cells: pa.StringArray) -> pa.StringArray:
+def normalised_cells(cells: pa.StringArray) -> pa.StringArray:
+    """The cells in the form that detectors read."""
     odd = pc.match_substring_regex(cells, NEEDS_WORK)
     if not pc.any(odd, min_count=0).as_py():
         return cells

@@ -17,6 +17,7 @@ from services.anonymize.class_sizes import (
     least_entropy,
 )
 from services.anonymize.k_anonymity.protection import Protection
+from services.anonymize.minimal_uniques import MinimalUniques, minimal_uniques_of_table
 from services.anonymize.scan_table import Finding, scan_table
 from services.anonymize.verify_table import failed, verify_rules, verify_structure
 from shared.card_parts import ColumnRule
@@ -34,8 +35,9 @@ def verify_protection(
     sensitive: Sequence[str],
     asked: Protection,
     units: pa.Array | None,
-) -> tuple[Classes, list[Finding]]:
-    """Reads the file again and counts its classes: (classes, what a new scan finds in it).
+) -> tuple[Classes, MinimalUniques, list[Finding]]:
+    """Reads the file again and counts its classes: (classes, who is unique on a few quasi-identifiers,
+    what a new scan finds in it).
 
     `units` are its rows' persons or households, which the file does not tell. Raises
     Quarantined(`proof_failed`) unless structure, rules, order, k, l and t are as they must be.
@@ -61,7 +63,8 @@ def verify_protection(
             raise failed("l")
         if asked.t < 1 and greatest_distance(table, quasi_identifiers, name) > asked.t + _ROUNDING:
             raise failed("t")
-    return classes, scan_table(table)
+    uniques = minimal_uniques_of_table(table, quasi_identifiers, units)
+    return classes, uniques, scan_table(table)
 
 
 def _equal_but_for_nan(table: pa.Table, order: pa.Array) -> bool:

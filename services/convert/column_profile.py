@@ -72,7 +72,8 @@ class _Column:
     def _count(self, there: pl.Series) -> None:
         values: dict[Any, int] = self._values or {}
         # A look at some tells at once of a column whose values hardly repeat.
-        if len(there) > 4 * MOST_DISTINCT and there[: 2 * MOST_DISTINCT].n_unique() > MOST_DISTINCT:
+        hardly = not values and len(there) > 4 * MOST_DISTINCT
+        if hardly and there[: 2 * MOST_DISTINCT].n_unique() > MOST_DISTINCT:
             self._values = None
             return
         for value, count in there.value_counts().iter_rows():

@@ -6,12 +6,12 @@ bounding box, which readers skip row groups by.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
@@ -21,12 +21,14 @@ from services.convert.geo_extent import GeoExtent
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch
 from services.convert.written_file import CountingWriter
+from shared.repeating import repeating
 
 ROW_GROUP = 100_000
 GROUP_BYTES = 64 * 2**20  # fewer rows a group where rows are wide
-# Level 9 of 22: beyond it files hardly shrink and writing slows several times.
-LEVEL = 9
-SAMPLE = 10_000  # rows
+# Of zstd's 22. Beyond the last, files hardly shrink and writing slows several times.
+LEVELS = (1, 5, 9)
+WORTH = 1.03  # a column gets a dearer level where the cheaper one leaves it larger than this times
+PAGE = 25_000  # rows that are compressed for a trial
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -92,24 +94,46 @@ class ParquetWriter:
     def _opened(self, first: pa.Table) -> pq.ParquetWriter:
         """The writer, made when the first rows say how their columns are best encoded."""
         if self._writer is None:
+            dictionaries = repeating(first)
             self._writer = pq.ParquetWriter(
                 pa.PythonFile(self._out, mode="w"),
                 self._schema,
                 compression="zstd",
-                compression_level=LEVEL,
-                use_dictionary=_repeating(first.slice(0, SAMPLE)),
+                compression_level=_levels(first.slice(0, PAGE), dictionaries),
+                use_dictionary=dictionaries,
                 write_page_index=True,
                 store_schema=False,
             )
         return self._writer
 
 
-def _repeating(sample: pa.Table) -> list[str]:
-    """Columns whose values repeat: a dictionary of the others costs time and room (measured: a third
-    of the one, a fifth of the other, of a table with measures)."""
-    flat = [field.name for field in sample.schema if not pa.types.is_struct(field.type)]
-    counts = pl.DataFrame(sample.select(flat)).select(pl.all().n_unique()).row(0)
-    return [name for name, count in zip(flat, counts, strict=True) if 2 * count <= len(sample)]
+def _levels(page: pa.Table, dictionaries: list[str]) -> dict[str, int]:
+    """Leaf column → the cheapest level that compresses these rows about as well as the dearest.
+
+    Digits of measures hardly shrink at any level, and the dearest takes ten times as long on them.
+    """
+    sizes: dict[str, list[int]] = {}
+    for level in LEVELS:
+        tried = io.BytesIO()
+        pq.write_table(
+            page,
+            tried,
+            compression="zstd",
+            compression_level=level,
+            use_dictionary=dictionaries,
+            row_group_size=max(len(page), 1),
+            store_schema=False,
+        )
+        group = pq.read_metadata(tried).row_group(0)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            sizes.setdefault(column.path_in_schema, []).append(column.total_compressed_size)
+    return {
+        leaf: next(
+            level for level, size in zip(LEVELS, found, strict=True) if size <= WORTH * min(found)
+        )
+        for leaf, found in sizes.items()
+    }
 
 
 def _geo(geometries: Sequence[str], extent: GeoExtent, box: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.ingest.read_limits import MIB
+from shared.repeating import repeating
 
 ROW_GROUP_ROWS = 131_072
 ROW_GROUP_BYTES = 32 * MIB
@@ -20,10 +21,8 @@ class RowGroups:
     """A file under way; whole once it is left without an error."""
 
     def __init__(self, out: Path, columns: Sequence[tuple[str, pa.DataType]]) -> None:
-        self._schema = pa.schema(columns)
-        self._writer = pq.ParquetWriter(
-            out, self._schema, compression="zstd", compression_level=3, version="2.6"
-        )
+        self._out, self._schema = out, pa.schema(columns)
+        self._writer: pq.ParquetWriter | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="parquet")
         self._writing: Future[None] | None = None
         self._held: list[pa.RecordBatch] = []
@@ -44,7 +43,8 @@ class RowGroups:
                 self._wait()
         finally:
             self._pool.shutdown()
-            self._writer.close()
+            if self._writer is not None:
+                self._writer.close()
 
     def write(self, values: Sequence[pa.Array]) -> None:
         batch = pa.RecordBatch.from_arrays(list(values), schema=self._schema)
@@ -59,7 +59,7 @@ class RowGroups:
         if metadata:
             self._flush()
             self._wait()
-            self._writer.add_key_value_metadata(metadata)
+            self._opened(self._schema.empty_table()).add_key_value_metadata(metadata)
 
     def _flush(self) -> None:
         if not self._held:
@@ -67,9 +67,23 @@ class RowGroups:
         group = pa.Table.from_batches(self._held, self._schema)
         self._held, self._rows, self._bytes = [], 0, 0
         self._wait()
-        self._writing = self._pool.submit(
-            self._writer.write_table, group, row_group_size=group.num_rows
-        )
+        self._writing = self._pool.submit(self._write, group)
+
+    def _write(self, group: pa.Table) -> None:
+        self._opened(group).write_table(group, row_group_size=group.num_rows)
+
+    def _opened(self, first: pa.Table) -> pq.ParquetWriter:
+        """The writer, made when the first rows say which columns are worth a dictionary."""
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._out,
+                self._schema,
+                compression="zstd",
+                compression_level=3,
+                version="2.6",
+                use_dictionary=repeating(first),
+            )
+        return self._writer
 
     def _wait(self) -> None:
         if self._writing is not None:

@@ -114,7 +114,7 @@ async def test_a_dead_letter_replayed_twice_does_its_work_once(town: Town) -> No
         },
     )
     counts = [await replay_dead(town.settings, "dataset.ingested") for _ in range(2)]
-    assert counts == [{"sent": 1, "gone": 0}] * 2
+    assert counts == [{"sent": 1, "gone": 0, "foreign": 0}] * 2
     await town.start("anonymize")
     await town.quiet()
     assert await town.ends(sent) == ["published"]

@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from deploy.local.child import free_port
 from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres, PostgresServer
 from shared.events import (
@@ -32,45 +31,14 @@ from shared.events import (
 )
 from shared.kafka_client import writer
 from tests.cards import card
-from tests.connected.account import all_is_right, nothing_is_wrong
-from tests.connected.load_driver import LoadDriver
-from tests.connected.stores import Buckets
+from tests.connected.account import nothing_is_wrong
+from tests.connected.busy_town import benches, ended, made, open_town, passage
 from tests.connected.town import Town, eventually
-from tests.connected.toxiproxy import Toxiproxy
 
-OUTAGE_SECONDS = 20
 FLOW: tuple[type[Event], ...] = (
     DatasetChanged, DatasetIngested, DatasetConfirmed, DatasetAnonymized, DatasetConverted,
     DatasetPublished, NewsPosted, LedgerRow, CatalogPublished, CatalogDataset,
 )  # fmt: skip
-
-
-def benches(number: int) -> str:
-    return f"id;places\nB1;{number}\nB2;4\n"
-
-
-async def open_town(town: Town) -> LoadDriver:
-    """A town that runs, with two datasets declared: one goes out by itself, one waits for a person."""
-    await town.start()
-    driver = LoadDriver(town)
-    await driver.declare(card())
-    await driver.declare(card(dataset="arbres"), person=True)
-    return driver
-
-
-async def passage(driver: LoadDriver, numbers: range) -> None:
-    """Changes of both datasets, one after the other, whatever is dead meanwhile."""
-    for number in numbers:
-        await driver.change(benches(number))
-        await driver.change(benches(number), "arbres")
-
-
-async def ended(town: Town, driver: LoadDriver) -> None:
-    """Everything has come to rest, what waited has been approved, and the account adds up."""
-    await town.quiet()
-    await driver.approve_all()
-    await town.quiet()
-    await all_is_right(town, driver)
 
 
 # --- servers that die ----------------------------------------------------------------------------
@@ -95,17 +63,13 @@ async def test_the_broker_is_killed_under_load(
         driver = await open_town(town)
         for start in (1, 7):
             load = asyncio.create_task(passage(driver, range(start, start + 6)))
-            await eventually(partial(_made, town, start), "nothing was published", 120)
+            await eventually(partial(made, town, start), "nothing was published", 120)
             own_kafka.kill()
             await asyncio.to_thread(own_kafka.start)
             await load
         await ended(town, driver)
     finally:
         await town.stop()
-
-
-async def _made(town: Town, least: int) -> bool:
-    return town.rows("select count(*) from publish.publications") >= [(least,)]
 
 
 @pytest.fixture
@@ -152,52 +116,6 @@ async def _killed_in_transaction(server: LocalPostgres) -> bool:
         return False
     os.kill(pid, signal.SIGKILL)
     return True
-
-
-@pytest.fixture(scope="module")
-def toxiproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toxiproxy]:
-    """What stands between the town and its servers."""
-    with Toxiproxy(tmp_path_factory.mktemp("toxiproxy")) as proxies:
-        yield proxies
-
-
-@pytest.mark.parametrize("way", ["cut", "stall"])
-async def test_broker_and_store_cannot_be_reached(
-    toxiproxy: Toxiproxy,
-    postgres: PostgresServer,
-    buckets: Buckets,
-    database: str,
-    tmp_path: Path,
-    way: str,
-) -> None:
-    """For twenty seconds no connection, or one through which nothing comes: nothing is lost."""
-    door = free_port()
-    folder = tmp_path / "town"
-    folder.mkdir()
-    with LocalKafka(tmp_path / "kafka", advertised=door) as kafka:
-        broker, store = f"broker-{way}", f"store-{way}"
-        toxiproxy.proxy(broker, kafka.bootstrap, door)
-        endpoint = free_port()
-        toxiproxy.proxy(store, buckets.server.endpoint.removeprefix("http://"), endpoint)
-        town = Town(
-            folder, kafka.found_at, postgres, database, buckets,
-            s3_endpoint=f"http://127.0.0.1:{endpoint}",
-        )  # fmt: skip
-        await town.prepare()
-        try:
-            driver = await open_town(town)
-            for start, servers in ((1, (broker,)), (4, (store,)), (7, (broker, store))):
-                load = asyncio.create_task(passage(driver, range(start, start + 3)))
-                await eventually(partial(_made, town, start), "nothing was published", 180)
-                for server in servers:
-                    getattr(toxiproxy, way)(server)
-                await asyncio.sleep(OUTAGE_SECONDS)
-                for server in servers:
-                    toxiproxy.mend(server)
-                await load
-            await ended(town, driver)
-        finally:
-            await town.stop()
 
 
 # --- messages that come again, or in another order --------------------------------------------------

@@ -121,7 +121,7 @@ async def test_the_original_goes_again(log: Log) -> None:
     log.add(TOPIC, b"a", {"ce_id": "1"})
     original = log.add(TOPIC, b"b", {"ce_id": "2"})
     log.letter(TOPIC, 1)
-    assert await replay() == {"sent": 1, "gone": 0}
+    assert await replay() == {"sent": 1, "gone": 0, "foreign": 0}
     again = log.records[TOPIC][-1]
     assert (again.value, again.key, list(again.headers)) == (b"b", b"bancs", [("ce_id", b"2")])
     assert again.offset != original.offset
@@ -131,7 +131,7 @@ async def test_a_topic_named_with_its_suffix(log: Log) -> None:
     """`dataset.ingested.dead` names the same letters."""
     log.add(TOPIC, b"a")
     log.letter(TOPIC, 0)
-    assert await replay("dataset.ingested.dead") == {"sent": 1, "gone": 0}
+    assert await replay("dataset.ingested.dead") == {"sent": 1, "gone": 0, "foreign": 0}
 
 
 async def test_two_letters_of_one_message(log: Log) -> None:
@@ -139,7 +139,7 @@ async def test_two_letters_of_one_message(log: Log) -> None:
     log.add(TOPIC, b"a")
     log.letter(TOPIC, 0)
     log.letter(TOPIC, 0)
-    assert await replay() == {"sent": 1, "gone": 0}
+    assert await replay() == {"sent": 1, "gone": 0, "foreign": 0}
 
 
 async def test_a_message_that_dies_again_and_again(log: Log) -> None:
@@ -147,7 +147,7 @@ async def test_a_message_that_dies_again_and_again(log: Log) -> None:
     log.add(TOPIC, b"a", {"ce_id": "1"})
     log.letter(TOPIC, 0)
     for death in range(1, 5):
-        assert await replay() == {"sent": 1, "gone": 0}
+        assert await replay() == {"sent": 1, "gone": 0, "foreign": 0}
         log.letter(TOPIC, death)
     assert len(log.sent) == 4
 
@@ -159,14 +159,15 @@ async def test_what_the_topic_keeps_no_more(log: Log) -> None:
     log.letter(TOPIC, 0)
     log.letter(TOPIC, 99)
     log.letter(TOPIC, 0, partition=7)
-    assert await replay() == {"sent": 0, "gone": 3}
+    assert await replay() == {"sent": 0, "gone": 3, "foreign": 0}
     assert log.sent == []
 
 
 async def test_what_is_no_letter_of_this_topic(log: Log) -> None:
-    """A letter that names another topic, or is none, moves nothing."""
+    """A letter that names another topic, or is none, moves nothing; the first is counted."""
     log.add(TOPIC, b"a")
-    log.letter("lyon.dataset.changed", 0)
+    log.letter("voirie.public.bancs", 0)
     log.letter(TOPIC, -1)
     log.add(f"{TOPIC}.dead", b"not a letter")
-    assert await replay() == {"sent": 0, "gone": 0}
+    assert await replay() == {"sent": 0, "gone": 0, "foreign": 1}
+    assert log.sent == []

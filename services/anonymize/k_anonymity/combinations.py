@@ -33,6 +33,13 @@ class Combinations:
     def total(self) -> int:
         return len(self.of_row)
 
+    def units_of_each(self) -> IntArray:
+        """How many units, rows where none are named, have each combination."""
+        if self.units is None:
+            return self.rows
+        of_unit, _, _ = pairs(self.of_row, self.units)
+        return np.bincount(of_unit, minlength=len(self.rows))
+
     def subset(self, keep: npt.NDArray[np.bool_]) -> Combinations:
         """The combinations that `keep` marks, with their rows."""
         rows = keep[self.of_row]

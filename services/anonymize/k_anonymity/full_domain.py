@@ -17,13 +17,16 @@ import numpy as np
 
 from services.anonymize.k_anonymity.combinations import Combinations, compact
 from services.anonymize.k_anonymity.hierarchy import FloatArray, IntArray
+from services.anonymize.k_anonymity.nodes_at_hand import NodesAtHand
 from services.anonymize.k_anonymity.protection import Protection
 from services.anonymize.k_anonymity.recoding import NotReachable, Recoding, settle
+from services.anonymize.k_anonymity.spreads import Spreads
 
 # Above this the optimum is not worth its time. Mondrian needs no lattice.
 MAX_NODES = 2_000_000
-_KEPT_CLASSES = 96
 _UNKNOWN, _FEW, _MANY = 0, 1, -1
+# Two ways to the same loss differ by less.
+_ROUNDING = 1e-9
 
 Node = tuple[int, ...]
 
@@ -36,7 +39,6 @@ class TooManyNodes(Exception):
 class _Classes:
     """A node's classes: one combination of each, and their rows (in units where units count)."""
 
-    node: IntArray
     leaf: IntArray
     rows: IntArray
 
@@ -54,8 +56,8 @@ class Lattice:
         self._sizes = [[len(labels) for labels in h.labels] for h in found.hierarchies]
         self._losses = [np.stack([h.loss(v) for v in range(h.levels)]) for h in found.hierarchies]
         self.base = self._base_loss()
-        start = _Classes(np.zeros(self._width, np.int64), found.leaves.T.copy(), found.rows)
-        self._cache = [start]
+        start = _Classes(found.leaves.T.copy(), found.rows)
+        self._at_hand = NodesAtHand(start, self._width, len(start.rows))
         # At least this much more does one row lose when it is suppressed, as a share of all rows' loss.
         self.spare = (1 - self._greatest_loss()) / max(found.total, 1)
 
@@ -83,17 +85,14 @@ class Lattice:
     def classes(self, node: Node) -> _Classes:
         """The node's classes, rolled up from the smallest more specific ones at hand."""
         wanted = np.array(node)
-        below = [one for one in self._cache if (one.node <= wanted).all()]
-        start = min(below, key=lambda one: len(one.rows))
+        start = self._at_hand.nearest(wanted)
         columns = [self._groups[q][node[q]][start.leaf[q]] for q in range(self._width)]
         number, count = compact(columns, [self._sizes[q][node[q]] for q in range(self._width)])
         first = np.empty(count, np.int64)
         first[number] = np.arange(len(number))
         rows = np.bincount(number, start.rows, minlength=count).astype(np.int64)
-        made = _Classes(wanted, start.leaf[:, first], rows)
-        if len(self._cache) > _KEPT_CLASSES:
-            del self._cache[1]
-        self._cache.append(made)
+        made = _Classes(start.leaf[:, first], rows)
+        self._at_hand.add(wanted, made, count)
         return made
 
     def outcome(self, node: Node, k: int) -> tuple[int, float]:
@@ -101,12 +100,15 @@ class Lattice:
         classes = self.classes(node)
         small = classes.rows < k
         rows = classes.rows[small]
-        suppressed = int(rows.sum())
+        return int(rows.sum()), self.loss_without(node, classes.leaf[:, small], rows)
+
+    def loss_without(self, node: Node, leaf: IntArray, rows: IntArray) -> float:
+        """The mean loss at a node once classes with these leaves and rows are suppressed."""
         spared = 0.0
         for q in range(self._width):
-            spared += float(rows @ self._losses[q][node[q]][classes.leaf[q][small]])
-        lost = self.base[node] * self.found.total + suppressed - spared / self._width
-        return suppressed, float(lost / self.found.total)
+            spared += float(rows @ self._losses[q][node[q]][leaf[q]])
+        lost = self.base[node] * self.found.total + int(rows.sum()) - spared / self._width
+        return float(lost / self.found.total)
 
 
 class _Search:
@@ -122,6 +124,7 @@ class _Search:
         self._plain = lattice.found.units is None and not asked.sensitive
         # More general is never worse, also while other rows are suppressed: not so for entropy and t.
         self._rises = asked.t >= 1 and not (asked.entropy and asked.l > 1)
+        self._spreads = None if self._plain else Spreads(lattice.found, asked)
 
     def run(self) -> None:
         """Halves chains until no node is left that could be better than the best."""
@@ -151,11 +154,8 @@ class _Search:
         self.open[node] = False
         suppressed, loss = self.lattice.outcome(node, self.asked.k)
         below = tuple(slice(0, level + 1) for level in node)
-        if suppressed <= self.limit and not self._plain:
-            exact = settle(self.lattice.found, self._levels(node), self.asked)
-            lost = int(self.lattice.found.rows[exact.suppressed].sum())
-            loss = exact.loss if lost <= self.limit else np.inf
-            suppressed = lost if self._rises else suppressed
+        if suppressed <= self.limit and self._spreads:
+            suppressed, loss = self._settled(node, self._spreads, suppressed, loss)
         if suppressed > self.limit:
             self.state[below] = _MANY
             self.open[below] = False
@@ -168,6 +168,28 @@ class _Search:
         if node != self.lattice.top and (self.best is None or (loss, node) < self.best):
             self.best = (loss, node)
         return True
+
+    def _settled(
+        self, node: Node, spreads: Spreads, suppressed: int, loss: float
+    ) -> tuple[int, float]:
+        """(rows suppressed, mean loss) once l, t and units count; `suppressed` and `loss` are the least,
+        but for groups of one name, which are published as one class.
+
+        A loss that cannot be the best is not reckoned, and is infinite.
+        """
+        enough = (np.inf if self.best is None else self.best[0]) + _ROUNDING
+        if not self._rises and not spreads.namesakes and loss > enough:
+            return suppressed, np.inf
+        spread = spreads.at(node)
+        out = spreads.suppressed(spread)
+        lost = int(spread.rows[out].sum())
+        told = lost if self._rises else suppressed
+        if (
+            lost > self.limit
+            or self.lattice.loss_without(node, spread.leaf[:, out], spread.rows[out]) > enough
+        ):
+            return told, np.inf
+        return told, settle(self.lattice.found, self._levels(node), self.asked).loss
 
     def _levels(self, node: Node) -> IntArray:
         wide: IntArray = np.broadcast_to(np.array(node), self.lattice.found.leaves.shape)

@@ -92,10 +92,36 @@ def _spread(
     """One sensitive column in each class: distinct values, entropy in nats, distance from the whole."""
     of_class, value, times = pairs(classes, column)
     rows = np.bincount(classes, minlength=count)
-    distinct = np.bincount(of_class, minlength=count)
     share = times / rows[of_class]
-    entropy = np.zeros(count) + np.bincount(of_class, -share * np.log(share), minlength=count)
-    # Half the sum of all differences: values that the class lacks differ by their whole share.
-    shared = np.bincount(of_class, np.minimum(share, whole[value]), minlength=count)
+    distance = distance_of(of_class, share, whole[value], rows)
+    return distinct_of(of_class, count), entropy_of(of_class, share, count), distance
+
+
+# The same from what is known of a class already: `share[i]` of the rows of class `of_class[i]` have one
+# value, all values of a class in their order.
+
+
+def distinct_of(of_class: IntArray, count: int) -> IntArray:
+    """How many values each class has."""
+    return np.bincount(of_class, minlength=count).astype(np.int64)
+
+
+def entropy_of(of_class: IntArray, share: FloatArray, count: int) -> FloatArray:
+    """Each class's entropy in nats."""
+    # Of no class at all numpy counts whole numbers.
+    entropy: FloatArray = np.zeros(count) + np.bincount(
+        of_class, -share * np.log(share), minlength=count
+    )
+    return entropy
+
+
+def distance_of(
+    of_class: IntArray, share: FloatArray, whole: FloatArray, rows: IntArray
+) -> FloatArray:
+    """Each class's distance from the whole, where the same value has the share `whole[i]`.
+
+    Half the sum of all differences: values that the class lacks differ by their whole share.
+    """
+    shared = np.bincount(of_class, np.minimum(share, whole), minlength=len(rows))
     distance: FloatArray = np.where(rows > 0, 1 - shared, 0.0)
-    return distinct.astype(np.int64), entropy, distance
+    return distance

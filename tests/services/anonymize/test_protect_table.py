@@ -254,6 +254,50 @@ def test_the_report_reads_in_plain_words(
         assert place not in text
 
 
+def test_the_report_says_who_was_unique(make_card: MakeCard, write: Write, out: Path) -> None:
+    """One of 99 years and one of a town of its own were unique; in what is published nobody is."""
+    table = people()
+    table["age"][0], table["commune"][1] = 99, "69001"
+    card = make_card(RULES, "people", **PRIVACY)
+    protection: Any = anonymize_table(write(table), card, out).report["protection"]
+    said = protection["uniqueness"]
+    assert said["before"]["by_size"]["1"] == 2
+    assert said["before"]["smallest"] == 1
+    pairs = Counter(zip(table["age"].tolist(), table["commune"], strict=True))
+    alone = list(pairs.values()).count(1)
+    assert said["before"]["unique"] == alone > 2
+    assert said["before"]["complete"] is True
+    assert set(said["before"]["columns"]) == {"age", "commune"}
+    assert (said["after"]["unique"], said["after"]["smallest"]) == (0, None)
+    assert said["population"] == {
+        "size": None,
+        "model": "whole",
+        "before": alone / ROWS,
+        "after": 0.0,
+    }
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("population", [None, 900, 90_000])
+def test_the_report_tells_of_the_population(
+    language: Any, population: int | None, make_card: MakeCard, write: Write, out: Path
+) -> None:
+    """A part of a population has fewer who are unique in it; the text names it and the model."""
+    card = make_card(RULES, "people", **PRIVACY, population=population)
+    made = anonymize_table(write(people()), card, out)
+    text = report_text(made.report, language)
+    protection: Any = made.report["protection"]
+    said = protection["uniqueness"]
+    told = said["population"]
+    assert told["model"] == {None: "whole", 900: "zayatz", 90_000: "pitman"}[population]
+    alone = said["before"]["unique"] / ROWS
+    assert told["before"] == alone if population is None else 0 < told["before"] < alone
+    for model in ("Zayatz", "Pitman"):
+        assert (model in text) == (told["model"] == model.lower())
+    assert ("90000" in text) == (population == 90_000)
+    assert ("`population`" in text) == (population is None)
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_the_page_says_what_the_text_says(
     language: Any, make_card: MakeCard, write: Write, out: Path

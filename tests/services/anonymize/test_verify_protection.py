@@ -44,8 +44,9 @@ def proved(
 
 def test_the_right_file_is_proved(tmp_path: Path) -> None:
     """A sorted, protected file passes, and its classes and findings are told."""
-    classes, findings = proved(tmp_path, pa.table(GOOD, SCHEMA))
+    classes, uniques, findings = proved(tmp_path, pa.table(GOOD, SCHEMA))
     assert (classes.count, classes.smallest, findings) == (2, 4, [])
+    assert (uniques.units, uniques.unique) == (8, 0)
     assert proved(tmp_path, pa.table(GOOD, SCHEMA), list(range(8)))[0].smallest == 4
 
 
@@ -79,5 +80,5 @@ def test_a_broken_promise_is_named(
 def test_findings_are_those_of_the_file(tmp_path: Path) -> None:
     """What the scan finds in the written cells is told, with its line."""
     table = pa.table(GOOD | {"aide": ["a.b@exemple.fr", "x", "x", "x"] * 2}, SCHEMA)
-    _, findings = proved(tmp_path, table, t=1.0)
+    _, _, findings = proved(tmp_path, table, t=1.0)
     assert [(one.column, one.detector, one.cells) for one in findings] == [("aide", "email", 2)]

@@ -61,3 +61,12 @@ def test_any_other_file_is_not(source: Path, tmp_path: Path, written: pa.Table, 
         verify_table(source, out, ALLOWED, 3)
     (reason,) = failure.value.reasons
     assert (reason.code, reason.detail) == ("proof_failed", what)
+
+
+def test_rows_left_out_at_the_end(source: Path, tmp_path: Path) -> None:
+    """A file that holds as many rows as were copied, and not all of the source's, is not proved."""
+    out = tmp_path / "out.parquet"
+    pq.write_table(pa.table(GIVEN).select(["a", "b"]).slice(0, 2), out, store_schema=False)
+    with pytest.raises(Quarantined) as failure:
+        verify_table(source, out, ALLOWED, 2)
+    assert failure.value.reasons[0].detail == "cells"
