@@ -141,6 +141,12 @@ class SafeTable:
         width = max(size / max(self.rows, 1), 16 * len(self.schema), 1)
         self.batch_rows = max(1, min(BATCH, int(BATCH_BYTES / width)))
 
+    def as_xml(self, cell: int) -> int:
+        """About how many bytes of XML its rows are, `cell` being what a short cell takes."""
+        held: int = sum(group.total_byte_size for group in self._groups)
+        # Digits are longer than what they stand for, marks are escaped.
+        return max(cell * self.rows * len(self.schema), 3 * held)
+
     @property
     def geometry(self) -> str | None:
         """The primary geometry column."""

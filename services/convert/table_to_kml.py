@@ -37,7 +37,7 @@ class KmlWriter:
     def __init__(self, out: CountingWriter, table: SafeTable, facts: ReleaseFacts) -> None:
         if alike := names_alike(table.schema.names):
             raise refused(self.form, "names_alike", column=alike)
-        self._out = out
+        self._out, self._size = out, table.as_xml(100)
         self._sheet = self._open()
         texts = [name for name, kind in table.types.items() if kind == "string"]
         self._name = next((name for name in texts if name.lower() in _NAMES), None)
@@ -127,7 +127,7 @@ class KmzWriter(KmlWriter):
 
     def _open(self) -> IO[bytes]:
         self._zip = ZipStream(self._out)
-        return self._zip.open("doc.kml", size=2**31)
+        return self._zip.open("doc.kml", size=self._size)
 
     def _close(self) -> None:
         self._sheet.close()

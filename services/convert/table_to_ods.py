@@ -86,8 +86,7 @@ class OdsWriter:
         self._zip.add("mimetype", b"application/vnd.oasis.opendocument.spreadsheet", stored=True)
         for name, content in _package(facts, (*self._names, DICTIONARY)):
             self._zip.add(name, f"{_XML}{content}".encode())
-        size = 120 * table.rows * len(table.schema)
-        self._content = self._zip.open("content.xml", size=size)
+        self._content = self._zip.open("content.xml", size=table.as_xml(120))
         self._say(
             f'{_XML}<office:document-content{_SPACES} office:version="1.3">{_STYLES}'
             "<office:body><office:spreadsheet>"

@@ -85,7 +85,7 @@ class XlsxWriter:
     ) -> None:
         names = data_sheets("xlsx", table, split=split)
         self._header = table.schema.names
-        self._size = 60 * min(table.rows, sheet_rows()) * len(table.schema)
+        self._size = table.as_xml(60) * min(table.rows, sheet_rows()) // max(table.rows, 1)
         self._row = self._number = 0
         self._zip = ZipStream(out)
         for name, content in _package(facts, (*names, DICTIONARY)):
