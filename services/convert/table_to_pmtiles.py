@@ -48,14 +48,18 @@ def zooms(extent: GeoExtent) -> tuple[int, int]:
     first = min(max(math.floor(math.log2(360 / width)), 0), 10)
     gap = extent.size or math.sqrt((east - west) * (north - south) / max(extent.count, 1))
     last = math.ceil(math.log2(360 * _WIDTH / (_TILE * max(gap, 1e-7))))
-    last = min(max(last, first + 2, 8), DEEPEST)
-    while last > first and _tiles(extent, last) > MOST_TILES:
-        last -= 1
-    return first, last
+    return first, max(min(max(last, first + 2, 8), deepest(extent)), first)
+
+
+def deepest(extent: GeoExtent) -> int:
+    """The last zoom level at which the areas and lines do not lie in too many tiles."""
+    zoom = DEEPEST
+    while zoom and _tiles(extent, zoom) > MOST_TILES:
+        zoom -= 1
+    return zoom
 
 
 def _tiles(extent: GeoExtent, zoom: int) -> float:
-    """About how many tiles of a level the areas and lines lie in."""
     tile = 360 / (1 << zoom)
     return extent.area / tile**2 + extent.length / tile
 
@@ -85,7 +89,8 @@ class PmtilesWriter:
             f"--minimum-zoom={first}", f"--maximum-zoom={last}", "--layer=data",
             f"--name={facts.title}", f"--description={facts.sentence()}",
             f"--attribution={facts.credit()}",
-            "--drop-densest-as-needed", "--extend-zooms-if-still-dropping-maximum=14",
+            "--drop-densest-as-needed",
+            f"--extend-zooms-if-still-dropping-maximum={max(last, deepest(extent))}",
         ]  # fmt: skip
         self._process = subprocess.Popen(  # noqa: S603 - our own program and words of the card
             command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import itertools
 import json
 import zipfile
@@ -309,6 +310,16 @@ def test_a_large_area_among_points_ends(tmp_path: Path) -> None:
         header = Reader(MmapSource(opened)).header()
     assert header["max_zoom"] < 8
     assert header["addressed_tiles_count"] < 20_000
+
+
+def test_tiles_too_full_are_no_reason_for_too_many(tmp_path: Path) -> None:
+    """Where points crowd, further levels are drawn, but none that a large area fills."""
+    crowd = np.random.default_rng(3).uniform([4, 45], [4.001, 45.001], (20_000, 2))
+    shapes = [shapely.box(-180, -80, 180, 80), *shapely.points(crowd)]
+    names = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(len(shapes))]
+    assert convert(located(shapes, nom=names), tmp_path, "pmtiles").refused == ()
+    with file(tmp_path, "pmtiles").open("rb") as opened:
+        assert Reader(MmapSource(opened)).header()["max_zoom"] < 8
 
 
 def test_osm_is_nodes_ways_and_relations(tmp_path: Path) -> None:
