@@ -83,14 +83,15 @@ class PmtilesWriter:
         self._out = out
         # Beside the others in the spool; gone with this writer.
         self._folder = tempfile.TemporaryDirectory(dir=out.path.parent, prefix=".tiles")
-        first, last = zooms(extent)
+        (first, last), further = zooms(extent), deepest(extent) == DEEPEST
         command = [
             "tippecanoe", "--quiet", f"--output={_NAME}", "--temporary-directory=.",
             f"--minimum-zoom={first}", f"--maximum-zoom={last}", "--layer=data",
             f"--name={facts.title}", f"--description={facts.sentence()}",
             f"--attribution={facts.credit()}",
             "--drop-densest-as-needed",
-            f"--extend-zooms-if-still-dropping-maximum={max(last, deepest(extent))}",
+            # To the very end or not at all: with a lower maximum it never ends.
+            *(["--extend-zooms-if-still-dropping-maximum=14"] if further else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(  # noqa: S603 - our own program and words of the card
             command,
