@@ -48,7 +48,8 @@ test-portals: install ## The tests on a real CKAN, which needs Debian packages: 
 
 test-faults: install servers ## All crash points and all faults, of which `make test` runs a sample: long
 	@ECLUSE_TEST_WHOLE=1 $(BIN)/python -m pytest -q $(BESIDE) tests/connected/test_crashes.py tests/connected/test_cut_off.py \
-		tests/connected/test_faults.py tests/connected/test_instances.py tests/connected/test_ckan_upload.py $(ARGS)
+		tests/connected/test_faults.py tests/connected/test_instances.py tests/connected/test_ckan_upload.py \
+		tests/connected/test_udata_upload.py $(ARGS)
 
 # A program from Debian's packages: installed where it is missing and can be, else named.
 define needs

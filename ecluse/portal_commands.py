@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,6 +13,12 @@ from ecluse.terminal import AsJson, call, show
 Result = dict[str, Any]
 Portal = Annotated[str, typer.Option(help="The portal's name in the card.")]
 STOPPED = 3
+COPIES = {
+    "stands": "OUVERTE À TOUS, À DEMANDER",
+    "gone": "disparue",
+    "rebuilt": "refaite d'après une autre publication",
+    "settled": "réglée par une personne",
+}
 app = typer.Typer()
 
 
@@ -35,6 +42,21 @@ def backfill(
     body = {"portal": portal, "dataset": dataset}
     found = call(lambda client: client.post("/backfill", body), as_json)
     show(found, as_json, f"{portal}: {len(found['datasets'])} datasets on their way")
+
+
+@app.command()
+def settle(
+    dataset: str,
+    portal: Annotated[str, typer.Option(help="The portal's name in the settings.")],
+    reason: Annotated[str, typer.Option(help="What was done about it, for the record.")],
+    kind: Annotated[str | None, typer.Option(help="Such as parquet: this kind alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer for what a portal still serves of withdrawn releases: it is not looked at any more."""
+    path = f"/datasets/{quote(dataset, safe='')}/copies"
+    body = {"portal": portal, "reason": reason, "kind": kind}
+    found = call(lambda client: client.post(path, body), as_json)
+    show(found, as_json, f"{dataset} on {portal}: {found['settled']} settled")
 
 
 @app.command()
@@ -62,6 +84,17 @@ def _sheet(found: Result) -> str:
         f"{one['portal']}: {'retiré' if one['gone'] else 'À DEMANDER' if one.get('ask') else 'en cours'}"
         for one in found["portals"]
     )
+    requests = [
+        (one["portal"], indent(one["request"]["fr"].rstrip(), "    "))
+        for one in found["portals"]
+        if "request" in one
+    ]
+    copies = "\n".join(
+        f"    {one['portal']}  {each['kind']}  {COPIES[each['state']]}"
+        f"  {each['address'] or '(adresse inconnue)'}"
+        for one in found["portals"]
+        for each in one["copies"]
+    )
     acts = "\n".join(f"    {one['at']}  {one['actor']}  {one['act']}" for one in found["acts"])
     return "\n".join(
         [
@@ -75,6 +108,8 @@ def _sheet(found: Result) -> str:
             f"  Fichiers : {', '.join(found['files'])}",
             f"  Téléchargements : métrique {found['downloads']} du portail",
             f"  Portails : {portals}",
+            *(["  Copies tirées de nos fichiers par ces portails :", copies] if copies else []),
+            *(f"  À écrire à l'équipe de {name} :\n{text}" for name, text in requests),
             "  Actes :",
             acts,
         ]

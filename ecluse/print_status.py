@@ -100,6 +100,14 @@ def _copies(portals: list[dict[str, Any]], language: str, console: Console) -> N
     for one in portals:
         if one["state"] != "arrived":
             _reasons(one["portal"], (one["reasons"] or [])[:5], language, console)
+    standing = [
+        (one["portal"], each["kind"], each["address"] or "-", (each["looked_at"] or "-")[:16])
+        for one in portals
+        for each in one.get("withdrawn_copies", ())
+        if each["state"] == "stands"
+    ]
+    if standing:
+        _columns(("portal", "still open there", "address", "looked at"), standing, console)
 
 
 def _harvests(checks: list[dict[str, Any]] | None, language: str, console: Console) -> None:
@@ -122,7 +130,9 @@ def _harvests(checks: list[dict[str, Any]] | None, language: str, console: Conso
     for name, one in latest.items():
         # Received says all; what could not be looked at comes beside what was known before.
         told = [] if one["verdict"] == "RECEIVED" else one["reasons"]
-        _reasons(name, [*told, *one["away"]][:5], language, console)
+        # A dry run says what the next run will; after that one it has been said.
+        tried = [] if one["verdict"] == "RECEIVED" else one.get("preview", [])
+        _reasons(name, [*told, *tried, *one["away"]][:5], language, console)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:

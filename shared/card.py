@@ -17,6 +17,7 @@ from pydantic.config import JsonDict
 
 from shared.capture import Capture
 from shared.card_parts import (
+    Api,
     Approval,
     ColumnName,
     ColumnText,
@@ -75,6 +76,7 @@ class Card(Part):
     producer: Producer | None = Field(default=None, json_schema_extra=SHAPING)
     series: DatasetId | None = None
     exposure: Literal["dataset", "api", "both"] = "dataset"
+    api: Api | None = Field(default=None, description="the API that `exposure` speaks of")
     subject: Subject = Field(json_schema_extra=SHAPING)
     derived_from: tuple[Origin, ...] = Field(default=(), json_schema_extra=SHAPING)
     obligation: str | None = None

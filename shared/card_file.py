@@ -107,6 +107,10 @@ def _crossed(card: Card) -> list[Problem]:
         problems.append(
             Problem("portals", f"{name} is named twice: a dataset goes by harvest or by API")
         )
+    if card.api and card.exposure == "dataset":
+        problems.append(
+            Problem("exposure", "is `dataset` and an `api` is declared: write `both`, or `api`")
+        )
     if card.table_schema and card.table_schema.fields:
         unknown = set(card.privacy.columns) - {f.name for f in card.table_schema.fields}
         problems += [

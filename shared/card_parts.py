@@ -92,9 +92,17 @@ class Part(BaseModel):
     )
 
 
+# A zone of udata has colons; a code of INSEE or of an EPCI, and a territory's name, have none.
+Zone = Annotated[
+    str,
+    StringConstraints(pattern=r"^([a-z]{2,}(:[\w-]+)+|[^:\s]([^:\r\n]*[^:\s])?)$", max_length=100),
+]
+
+
 class Spatial(Part):
-    zones: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(:[\w-]+)+$")], ...] = Field(
-        min_length=1, description="codes of data.gouv.fr's zones, e.g. fr:commune:69123"
+    zones: tuple[Zone, ...] = Field(
+        min_length=1,
+        description="zones of data.gouv.fr (fr:commune:69123), official codes (69123), or names",
     )
     label: str | None = Field(default=None, description="the place's name, as pages show it")
     granularity: str = Field(description="point, street, iris, commune, epci…")
@@ -102,6 +110,23 @@ class Spatial(Part):
         default=None,
         description="west, south, east, north in WGS 84, for the catalogue feed",
     )
+
+
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2048)]
+
+
+class Api(Part):
+    """An API that offers the dataset, run by the city: where it answers, where it is described."""
+
+    url: WebAddress
+    title: Translated | None = Field(default=None, description="without one: the dataset's")
+    documentation: WebAddress | None = Field(default=None, description="for people")
+    description: WebAddress | None = Field(
+        default=None, description="for programs: OpenAPI, capabilities"
+    )
+    format: Literal["REST", "WMS", "WFS", "SensorThings"] = "REST"
+    availability: float | None = Field(default=None, ge=0, le=100, description="percent promised")
+    rate_limit: str | None = Field(default=None, description="such as 50 calls a second")
 
 
 class Temporal(Part):

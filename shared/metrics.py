@@ -104,6 +104,12 @@ portal_edits = Gauge(
     ("portal",),
     registry=registry,
 )
+withdrawn_copies = Gauge(
+    "ecluse_withdrawn_copies",
+    "What portals served of withdrawn releases beside the dataset: stands, gone, rebuilt, settled.",
+    ("portal", "state"),
+    registry=registry,
+)
 portal_circuit = Gauge(
     "ecluse_portal_circuit_open",
     "1 while a portal is left alone because it failed or asked for it.",
@@ -137,6 +143,12 @@ harvest_checks = Gauge(
 harvest_overdue = Gauge(
     "ecluse_harvest_overdue",
     "Datasets that a portal should have taken by now and has not.",
+    ("portal",),
+    registry=registry,
+)
+harvest_preview_refused = Gauge(
+    "ecluse_harvest_preview_refused",
+    "Datasets that a portal's own dry run of the feed would not take as they are meant.",
     ("portal",),
     registry=registry,
 )

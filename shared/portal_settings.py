@@ -29,6 +29,11 @@ class PortalAccess(BaseModel):
         default="", description="the server's public key, such as `ssh-ed25519 AAAA…` (sftp)"
     )
     public_url: str = Field(default="", description="where strangers fetch what lies there")
+    tabular_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="where its API of rows answers, looked at after a withdrawal (udata)",
+    )
     mode: Literal["link", "upload"] = Field(
         default="link", description="files by their address on the city's portal, or their bytes"
     )

@@ -25,6 +25,9 @@ class HarvestPortal(BaseModel):
     url: str = Field(pattern=r"^https?://[^\s]+$", description="such as https://www.data.gouv.fr")
     source: str = Field(pattern=r"^[\w-]+$", description="id of the harvest source there")
     organization: str = Field(default="", description="id of the city's organisation there")
+    token: str = Field(
+        default="", description="name of its key in `ECLUSE_PORTAL_TOKENS`, to preview the feed"
+    )
 
 
 def _json_or_nothing(value: object) -> object:
@@ -289,7 +292,10 @@ class Settings(BaseSettings):
         )
     )
     portal_tokens: Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(_json_or_nothing)] = (
-        Field(default={}, description="publish: JSON, name of a token → the token or secret key.")
+        Field(
+            default={},
+            description="publish, notify: JSON, name of a token → the token or secret key.",
+        )
     )
 
     # --- harvest by other portals ------------------------------------------------------------
@@ -300,7 +306,8 @@ class Settings(BaseSettings):
         dict[str, HarvestPortal], NoDecode, BeforeValidator(_json_or_nothing)
     ] = Field(
         default={},
-        description="notify: JSON, the card's name of a portal → `url`, `source`, `organization`.",
+        description="notify: JSON, the card's name of a portal → `url`, `source`, `organization`,"
+        " `token`.",
     )
     harvest_overdue_hours: float = Field(
         default=26,

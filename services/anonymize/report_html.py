@@ -13,8 +13,8 @@ _STYLE = (
     "table{border-collapse:collapse}th,td{border:1px solid;padding:.2rem .6rem;text-align:right}"
 )
 _WORDS = {
-    "fr": ("Taille des classes", "Taille", "Classes", "Empreintes", "Politique", "Schéma"),
-    "en": ("Class sizes", "Size", "Classes", "Digests", "Policy", "Schema"),
+    "fr": ("Taille des classes", "Taille", "Classes", "Empreintes", "Politique :", "Schéma :"),
+    "en": ("Class sizes", "Size", "Classes", "Digests", "Policy:", "Schema:"),
 }
 
 
@@ -26,18 +26,24 @@ def report_html(report: dict[str, object], language: Language) -> str:
     parts = [f"<h1>{escape(title)}</h1>", *_blocks(lines)]
     if read.protection:
         rows = "".join(
-            f"<tr><td>{escape(span)}</td><td>{count}</td></tr>"
+            f"<tr><td>{escape(_span(span))}</td><td>{count}</td></tr>"
             for span, count in read.protection.class_sizes.items()
         )
         parts.append(
             f"<h2>{sizes}</h2><table><tr><th>{size}</th><th>{classes}</th></tr>{rows}</table>"
         )
-    parts.append(f"<h2>{digests}</h2><ul><li>{policy}: <code>{read.policy}</code></li>")
-    parts.append(f"<li>{schema}: <code>{read.schema_fingerprint}</code></li></ul>")
+    parts.append(f"<h2>{digests}</h2><ul><li>{policy} <code>{read.policy}</code></li>")
+    parts.append(f"<li>{schema} <code>{read.schema_fingerprint}</code></li></ul>")
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     body = "\n".join(parts)
     page = f'<html lang="{language}"><head>{head}</head><body>\n{body}\n</body></html>'
     return f"<!doctype html>\n{page}\n"
+
+
+def _span(span: str) -> str:
+    """« 1-1 » is 1."""
+    low, _, high = span.partition("-")
+    return low if low == high else span
 
 
 def _blocks(lines: list[str]) -> list[str]:

@@ -246,7 +246,8 @@ def _protection_lines(read: PrivacyReport, language: Language) -> list[str]:
     lines = [words["protection"].format_map(facts | {"names": ", ".join(found.quasi_identifiers)})]
     if found.sensitive:
         names = ", ".join(found.sensitive)
-        lines.append(words["diversity"].format_map(facts | {"names": names}))
+        distance = f"{found.t:.4g}".replace(".", "," if language == "fr" else ".")
+        lines.append(words["diversity"].format_map(facts | {"names": names, "t": distance}))
     else:
         lines.append(words["nothing_sensitive"])
     cost = found.cost

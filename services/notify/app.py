@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+from services.notify.feed_previews import FeedPreviews
 from services.notify.handlers import Room, on_published
 from services.notify.harvest_checks import HarvestChecks
 from services.notify.harvest_pages import HarvestPages
@@ -43,9 +44,20 @@ def make_service(settings: Settings) -> Service:
     look = timedelta(seconds=settings.harvest_look_seconds)
     flow = make_flow(settings, Room(database, cards, overdue, look))
     http = open_http()
+    feed = OwnFeed(settings.verify_url, http)
+    previews = FeedPreviews(
+        database,
+        feed,
+        http,
+        settings.harvest_portals,
+        settings.portal_tokens,
+        settings.public_url,
+        settings.harvest_look_seconds,
+        settings.lease_seconds,
+    )
     harvests = HarvestChecks(
         database,
-        OwnFeed(settings.verify_url, http),
+        feed,
         http,
         settings.harvest_portals,
         settings.harvest_look_seconds,
@@ -72,7 +84,7 @@ def make_service(settings: Settings) -> Service:
             (nothing, http.aclose),
             (cards.start, cards.stop),
         ),
-        tasks=(lambda: database.relay(flow), harvests.run),
+        tasks=(lambda: database.relay(flow), harvests.run, previews.run),
         checks={"database": database.alive, "schema": migrated, "tables": tables_alive},
         routes=HarvestPages(database).routes(),
     )

@@ -69,7 +69,12 @@ def _check(row: dict[str, Any]) -> dict[str, Any]:
     moments = ("published_at", "due_at", "next_at", "checked_at", "settled_at")
     plain = {name: row[name] for name in ("dataset", "publication", "portal", "remote")}
     plain |= {name: row[name] and row[name].isoformat() for name in moments}
-    return plain | _finding(row) | {"away": _texts(row["away"] or [])}
+    plain["previewed_at"] = row["previewed_at"] and row["previewed_at"].isoformat()
+    return (
+        plain
+        | _finding(row)
+        | {"away": _texts(row["away"] or []), "preview": _texts(row["preview"] or [])}
+    )
 
 
 def _finding(row: dict[str, Any]) -> dict[str, Any]:

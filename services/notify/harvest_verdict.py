@@ -146,7 +146,7 @@ def _not_taken(
         # A run that broke off changes nothing for what an earlier one had taken.
         taken = job.status == "failed" and _received(promise, seen, published_at, overdue)
         return taken or _absent(promise, seen, job)
-    said = [_failure(one) for one in mine if one.status == "failed"]
+    said = [failure_of(messages_of(one.errors)) for one in mine if one.status == "failed"]
     if "duplicate" in said or len(mine) > 1:
         return _because(
             "DUPLICATED", Reason(code="harvest_identifier_twice", count=max(2, len(mine)))
@@ -156,7 +156,7 @@ def _not_taken(
         case "archived":
             return _because("ARCHIVED", Reason(code="harvest_archived"))
         case "skipped":
-            code = "harvest_no_title" if "title" in _messages(item.errors) else "harvest_skipped"
+            code = "harvest_no_title" if "title" in messages_of(item.errors) else "harvest_skipped"
             return _because("SKIPPED", Reason(code=code))
         case "failed" if said == ["owner"]:
             return _because("OTHER_OWNER", Reason(code="harvest_other_owner"))
@@ -172,14 +172,14 @@ def _absent(promise: Promise, seen: Seen, job: Job) -> Finding:
     if seen.dataset and _archived(seen.dataset):
         return _because("ARCHIVED", Reason(code="harvest_archived"))
     if job.status == "failed":
-        detail = _broken(job.errors)
+        detail = broken_by(job.errors)
         return _because("FAILED", Reason(code="harvest_run_failed", detail=detail))
     reasons = []
     if any(one.remote_url == promise.landing_page for one in seen.items):
         reasons.append(Reason(code="harvest_identifier_changed"))
     if nameless := sum(one.remote_id is None for one in seen.items):
         reasons.append(Reason(code="harvest_no_identifier", count=nameless))
-    if "max items reached" in _messages(job.errors):
+    if "max items reached" in messages_of(job.errors):
         reasons.append(Reason(code="harvest_too_many", count=len(seen.items)))
     return _because("NOT_IN_FEED", *(reasons or [Reason(code="harvest_not_in_feed")]))
 
@@ -338,12 +338,13 @@ def _because(verdict: Verdict, *reasons: Reason) -> Finding:
 # --- words for what udata says in prose: its texts may quote anything, and are never passed on ---
 
 
-def _messages(errors: Iterable[HarvestError]) -> str:
+def messages_of(errors: Iterable[HarvestError]) -> str:
+    """All that was said, to look words up in."""
     return " ".join(one.message or "" for one in errors)
 
 
-def _failure(item: Item) -> str:
-    said = _messages(item.errors)
+def failure_of(said: str) -> str:
+    """Why an item failed: `duplicate`, `owner`, `validation` or `unknown`."""
     if "already exists" in said and said.startswith("Identifier"):
         return "duplicate"
     if "has another owner" in said:
@@ -351,8 +352,9 @@ def _failure(item: Item) -> str:
     return "validation" if "ValidationError" in said else "unknown"
 
 
-def _broken(errors: Iterable[HarvestError]) -> str:
-    said = _messages(errors)
+def broken_by(errors: Iterable[HarvestError]) -> str:
+    """What broke a run off: `HTTP 502`, `connection`, or the `content`."""
+    said = messages_of(errors)
     if found := re.match(r"Redirect \((\d{3})\)", said) or re.match(
         r"(\d{3}) (Client|Server)", said
     ):

@@ -39,6 +39,10 @@ harvest_checks = Table(
     # The portal's own id of the dataset.
     Column("remote", Text),
     Column("checked_at", DateTime(timezone=True)),
+    # What the portal's dry run said against it; null before there was one.
+    Column("preview", JSONB),
+    Column("previewed_at", DateTime(timezone=True)),
+    Column("preview_next", DateTime(timezone=True), server_default=func.now(), nullable=False),
     # Nothing more is expected: taken and read, replaced by a later release, withdrawn, or given up.
     Column("settled_at", DateTime(timezone=True)),
     Column("made_at", DateTime(timezone=True), server_default=func.now(), nullable=False),

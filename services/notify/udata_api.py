@@ -1,6 +1,6 @@
 """What udata, the software of data.gouv.fr, says by its public API about a harvest, and how it is asked.
 
-Only what the harvest check reads is modelled; no key is needed. Checked against udata 17.
+Only what the harvest check reads is modelled; only a preview needs a key. Checked against udata 17.
 """
 
 from __future__ import annotations
@@ -112,6 +112,30 @@ class RemoteDataset(Part):
     resources: tuple[Resource, ...] = ()
 
 
+class PreviewedDataset(Part):
+    """A dataset as the portal would make it. `license` is its id there; not specified if unknown."""
+
+    license: str | None = None
+    resources: tuple[Resource, ...] = ()
+
+
+class PreviewedItem(Part):
+    """One item of a preview, which nothing was saved of."""
+
+    status: str
+    remote_id: str | None = None
+    dataset: PreviewedDataset | None = None
+    errors: tuple[HarvestError, ...] = ()
+
+
+class Preview(Part):
+    """The portal's own dry run of a feed: its first twenty items."""
+
+    status: str
+    items: tuple[PreviewedItem, ...] = ()
+    errors: tuple[HarvestError, ...] = ()
+
+
 class _Items(Part):
     data: tuple[Item, ...] = ()
     next_page: str | None = None
@@ -150,9 +174,26 @@ class UdataApi:
         """The dataset; None if it is deleted or hidden. Raises SourceAway."""
         return await self._get(RemoteDataset, f"/api/1/datasets/{dataset}/")
 
+    async def preview(self, feed: str, organization: str, key: str) -> Preview:
+        """What the portal would make of the feed at that address, in the organisation's name.
+
+        Nothing is saved there, and nothing archived. Raises SourceAway.
+        """
+        told = {"name": "Ecluse", "url": feed, "backend": "dcat", "autoarchive": False}
+        if organization:
+            told["organization"] = organization
+        path = "/api/1/harvest/source/preview/"
+        found = await self._ask(Preview, "POST", path, json=told, headers={"X-API-KEY": key})
+        if found is None:
+            raise SourceAway(Reason(code="harvest_portal_refuses", detail="HTTP 404"))
+        return found
+
     async def _get(self, model: type[M], path: str) -> M | None:
+        return await self._ask(model, "GET", path)
+
+    async def _ask(self, model: type[M], method: str, path: str, **more: Any) -> M | None:
         try:
-            answer = await self._http.get(f"{self._url}{path}")
+            answer = await self._http.request(method, f"{self._url}{path}", **more)
         except (httpx.HTTPError, httpx.InvalidURL):
             raise SourceAway(Reason(code="harvest_portal_away")) from None
         if answer.status_code in (404, 410):

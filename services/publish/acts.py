@@ -21,6 +21,7 @@ from services.publish.portals.promises import (
     promise,
     public_now,
 )
+from services.publish.portals.withdrawn_copies import settle
 from services.publish.records import (
     card_row,
     catalog_entry,
@@ -256,6 +257,21 @@ class Acts:
         await approve(self.database, connection, before, by=who.name, automatic=False)
         await write_audit(connection, who.name, "put back", before.release)
         return {"put_back": str(before.release)}
+
+    async def settle_copies(
+        self, who: Identity, dataset: str, portal: str, reason: str | None, kind: str | None
+    ) -> dict[str, Any]:
+        """Answers for what a portal still serves of withdrawn releases: its team was written to, say."""
+        if not reason:
+            raise Refused(422, Reason(code="reason_missing"))
+        async with self.database.transaction("settle-copies") as connection:
+            card = await self._declared(connection, dataset)
+            _allow(who, "decide", card.domain)
+            settled = await settle(connection, dataset, portal, who.name, kind)
+            if not settled:
+                raise Refused(404, Reason(code="copies_none"))
+            await write_audit(connection, who.name, "copies settled", dataset, reason)
+        return {"dataset": dataset, "portal": portal, "settled": settled}
 
     async def back_fill(self, who: Identity, portal: str, dataset: str | None) -> dict[str, Any]:
         """Brings everything that is promised to a portal there, or one dataset."""

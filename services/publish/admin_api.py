@@ -10,6 +10,7 @@ POST /datasets/{dataset}/signature    put its policy in force
 POST /releases/{release}/decision     approve, refuse, withdraw
 POST /pause, /resume, /replay         operations
 GET  /datasets/{dataset}/verify       what a stranger finds on a portal now (`?portal=`)
+POST /datasets/{dataset}/copies       answer for what a portal still serves of a withdrawn release
 GET  /breaches                        sheets for the data protection officer
 POST /backfill                        bring all that is promised to a portal there
 """
@@ -77,6 +78,7 @@ class AdminApi:
             ("POST", "/resume", self._resume),
             ("POST", "/replay", self._replay),
             ("GET", "/datasets/{dataset}/verify", self._verify),
+            ("POST", "/datasets/{dataset}/copies", self._settle_copies),
             ("GET", "/breaches", self._breaches),
             ("POST", "/backfill", self._backfill),
         ]
@@ -206,10 +208,21 @@ class AdminApi:
         except SourceAway as failure:
             raise Refused(502, *failure.reasons) from None
 
+    async def _settle_copies(self, request: Request, who: Identity) -> Any:
+        body = await _body(request)
+        told = {name: body.get(name) for name in ("reason", "kind")}
+        for name, value in told.items():
+            if value is not None and not isinstance(value, str):
+                raise _unreadable(name)
+        return await self._acts.settle_copies(
+            who, request.path_params["dataset"], _text(body, "portal"), told["reason"], told["kind"]
+        )
+
     async def _breaches(self, request: Request, _who: Identity) -> Any:
         async with self._database.transaction() as connection:
             asked = request.query_params.get("dataset")
-            return {"breaches": await breach_sheets(connection, asked)}
+            found = await breach_sheets(connection, self._settings.public_url, asked)
+            return {"breaches": found}
 
     async def _backfill(self, request: Request, who: Identity) -> Any:
         body = await _body(request)

@@ -23,7 +23,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.publish import tables as t
 from services.publish.portals.promises import Portals, take_back
 from services.publish.portals.standing import latest_arrivals
+from services.publish.portals.wanted import dataset_uri
+from services.publish.portals.withdrawn_copies import copies_listed
 from services.publish.records import card_row, read_card
+from services.publish.removal_request import removal_request
 from shared.card import Card
 from shared.database import Database
 from shared.event_parts import utc
@@ -120,7 +123,10 @@ async def open_breach(connection: AsyncConnection, dataset: str, release: str, b
 
 
 async def breach_sheets(
-    connection: AsyncConnection, dataset: str | None = None, now: datetime | None = None
+    connection: AsyncConnection,
+    public_url: str,
+    dataset: str | None = None,
+    now: datetime | None = None,
 ) -> list[dict[str, Any]]:
     """The sheets for the data protection officer, newest first: facts alone, no cell value.
 
@@ -130,10 +136,12 @@ async def breach_sheets(
     if dataset:
         chosen = chosen.where(breaches.c.dataset == dataset)
     rows = (await connection.execute(chosen)).all()
-    return [await _sheet(connection, row, now or datetime.now(UTC)) for row in rows]
+    return [await _sheet(connection, public_url, row, now or datetime.now(UTC)) for row in rows]
 
 
-async def _sheet(connection: AsyncConnection, row: Row[Any], now: datetime) -> dict[str, Any]:
+async def _sheet(
+    connection: AsyncConnection, public_url: str, row: Row[Any], now: datetime
+) -> dict[str, Any]:
     pub = t.publications.c
     found = (
         await connection.execute(
@@ -161,7 +169,11 @@ async def _sheet(connection: AsyncConnection, row: Row[Any], now: datetime) -> d
         # The portal counts downloads by dataset and format, not by release or person.
         "downloads": "ecluse_downloads_total",
         "files": sorted({file["name"] for one in found for file in one.files}),
-        "portals": await _portals(connection, row.dataset, card),
+        "portals": _with_requests(
+            await _portals(connection, row, [one.publication for one in found], card),
+            card,
+            dataset_uri(public_url, row.dataset),
+        ),
         "acts": await _acts(connection, row),
     }
 
@@ -177,44 +189,51 @@ def _columns(card: Card | None) -> list[dict[str, str]]:
 
 
 async def _portals(
-    connection: AsyncConnection, dataset: str, card: Card | None
+    connection: AsyncConnection, row: Row[Any], publications: list[str], card: Card | None
 ) -> list[dict[str, Any]]:
     """Where copies were, whether each is gone, and whom to ask where nobody can tell."""
-    told = {
-        row.portal: {
-            "portal": row.portal,
+    d = t.deliveries.c
+    told: dict[str, dict[str, Any]] = {
+        one.portal: {
+            "portal": one.portal,
             "by": "api",
-            "gone": row.state == "withdrawn",
-            "verified_at": row.verified_at.isoformat() if row.verified_at else None,
+            "gone": one.state == "withdrawn",
+            "verified_at": one.verified_at.isoformat() if one.verified_at else None,
         }
-        for row in await connection.execute(latest_arrivals(dataset))
+        for one in await connection.execute(latest_arrivals(row.dataset))
     }
-    own = await connection.scalar(
-        select(func.count()).select_from(t.deliveries).where(
-            t.deliveries.c.dataset == dataset,
-            t.deliveries.c.portal == "own",
-            t.deliveries.c.act == "withdraw",
-            t.deliveries.c.state == "pending",
-        )
-    )  # fmt: skip
-    told["own"] = {"portal": "own", "by": "own", "gone": not own, "verified_at": None}
+    told["own"] = {"portal": "own", "by": "own", "gone": True, "verified_at": None}
     for one in card.portals or () if card else ():
         if one.by == "harvest":
-            state = await connection.scalar(
-                select(t.deliveries.c.state).where(
-                    t.deliveries.c.dataset == dataset,
-                    t.deliveries.c.portal == one.name,
-                    t.deliveries.c.act == "withdraw",
-                )
-            )
-            told[one.name] = {
-                "portal": one.name,
-                "by": "harvest",
-                "gone": state == "done",
-                # Without the organisation's token there, a person has to write.
-                "ask": state is None,
-            }
+            # Without the organisation's token there, a person has to write.
+            told[one.name] = {"portal": one.name, "by": "harvest", "gone": False, "ask": True}
+    asked = await connection.execute(
+        select(d.portal, d.state, d.code, d.done_at)
+        .where(d.publication.in_(publications), d.act == "withdraw")
+        .order_by(d.id)
+    )
+    for each in asked:
+        # What became of this release, whatever has taken its place there since.
+        there = told.setdefault(each.portal, {"portal": each.portal, "by": "api"})
+        there["gone"] = each.state == "done"
+        there["verified_at"] = each.done_at.isoformat() if each.done_at else None
+        if "ask" in there:
+            there["ask"] = each.code == "portal_token_refused"
+    served = await copies_listed(connection, row.dataset, publications)
+    for name, there in told.items():
+        there["copies"] = served.get(name, [])
     return [told[name] for name in sorted(told)]
+
+
+def _with_requests(
+    portals: list[dict[str, Any]], card: Card | None, uri: str
+) -> list[dict[str, Any]]:
+    """With what to write to the teams of portals where something can still be had."""
+    for one in portals:
+        open_ones = [each["address"] for each in one["copies"] if each["state"] == "stands"]
+        if card and not one["gone"] and (one.get("ask") or open_ones):
+            one["request"] = removal_request(card.title, uri, one["portal"], open_ones)
+    return portals
 
 
 async def _acts(connection: AsyncConnection, row: Row[Any]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -68,6 +69,27 @@ async def test_two_hundred_files_and_then_half_of_them(udata: Udata) -> None:
     half = await put(portal, wanted("cent", MANY // 2), whole)
     assert half.ids.resources.items() < whole.ids.resources.items()
     assert len(half.ids.resources) == MANY // 2
+    await portal.close()
+
+
+async def test_territories_by_code_and_by_name(udata: Udata) -> None:
+    """INSEE and EPCI codes and names become the portal's zones; what may be several is not guessed."""
+    organization = await asyncio.to_thread(udata.make_organization, "Ville aux territoires")
+    portal = connect(udata, organization, udata.key)
+    aim = wanted("zones", 1)
+    zones = ("69123", "métropole d’essai", "fr:commune:93066", "Saint-Denis", "Nulle-Part")
+    spatial = aim.card.spatial.model_copy(update={"zones": zones})  # type: ignore[union-attr]
+    aim = replace(aim, card=aim.card.model_copy(update={"spatial": spatial}))
+    told = await portal.describe(aim)
+    assert [(one.code, one.expected) for one in told.warnings] == [
+        ("portal_zone_unknown", "Nulle-Part"),
+        ("portal_zone_several", "Saint-Denis"),
+    ]
+    seen = await put(portal, aim, None)
+    assert seen.dataset["spatial"] == {
+        "zones": ["fr:commune:69123", "fr:commune:93066", "fr:epci:200046977"],
+        "granularity": "poi",
+    }
     await portal.close()
 
 

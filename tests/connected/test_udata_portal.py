@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.portal_settings import PortalAccess
@@ -198,3 +199,92 @@ async def test_a_portal_that_fails(place: Place) -> None:
         return 'ecluse_portal_arrivals{portal="agglo",state="arrived"} 2.0' in listed
 
     await eventually(counted, "arrivals are not counted", town.patience)
+
+
+async def test_a_token_that_is_revoked_while_the_service_runs(place: Place) -> None:
+    """Said once the portal refuses it; the release is out all the same, strangers keep what they had
+    there, and a new token brings what was missed.
+    """
+    town, udata = place.town, place.udata
+    made = await asyncio.to_thread(
+        udata.call, "POST", "/api/1/me/api_tokens/", {"name": town.database}
+    )
+    with_portal(town, place.portal(), made["token"])
+    await town.start()
+    await town.declare(promised())
+    await town.send(A)
+    await town.quiet()
+    await at_rest(town)
+    first = await place.there()
+    path = f"/api/1/me/api_tokens/{made['id']}/"
+    await asyncio.to_thread(udata.call, "DELETE", path)
+    change = await town.send(B)
+    await town.quiet()
+    assert (await town.change(change))["end"] == "published"
+    await until(town, stands("pending", "portal_token_refused"), "the refusal is not told")
+    still = await place.there()
+    assert still["extras"] == first["extras"]
+    assert ids(still) == ids(first)
+    await town.stop("publish")
+    with_portal(town, place.portal(), udata.key)
+    await town.start("publish")
+    tried_again(town)
+    await at_rest(town)
+    there = await place.there()
+    assert (there["id"], ids(there)) == (first["id"], ids(first))
+    assert there["extras"]["ecluse:release"] != first["extras"]["ecluse:release"]
+
+
+async def test_a_portal_that_hosts_the_files(place: Place) -> None:
+    """Proven by what a stranger fetches there; a withdrawal leaves nothing at their addresses, and the
+    release of before comes back to the same dataset.
+    """
+    town, udata = place.town, place.udata
+    # Its files lie elsewhere than its API.
+    with_portal(town, place.portal(mode="upload", public_url=udata.url), udata.key)
+    await town.start()
+    await town.declare(promised())
+    await town.send(A)
+    await town.quiet()
+    told = await at_rest(town)
+    assert [(one["code"], one["detail"]) for one in told["warnings"]] == [
+        ("portal_format_linked", "parquet")
+    ]
+    assert {one["format"]: one["ours"] for one in told["files"]} == {
+        "csv": False, "json": False, "parquet": True,
+    }  # fmt: skip
+    assert [one["wrong"] for one in told["files"]] == [[], [], []]
+    first = await place.there()
+    [(good,)] = town.rows("select release from publish.datasets")
+    await town.send(B)
+    await town.quiet()
+    await until(town, lambda one: one["release"] != good, "the second is not under way")
+    await at_rest(town)
+    second = await place.there()
+    assert (second["id"], ids(second)) == (first["id"], ids(first))
+    [(bad,)] = town.rows("select release from publish.datasets")
+    await town.act(
+        f"/releases/{bad}/decision",
+        {"verdict": "withdrawn", "reason": "un nom", "motive": "personal_data", "put_back": True},
+    )
+    await until(
+        town,
+        lambda one: one["release"] == good and one["state"] == "arrived" and not one["deliveries"],
+        "the release of before is not back",
+    )
+    back = await place.there()
+    assert back["id"] == first["id"]
+
+    async def status(address: str) -> int:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(address)).status_code
+
+    def hosted(dataset: dict[str, Any]) -> set[str]:
+        return {one["url"] for one in dataset["resources"] if one["filetype"] == "file"}
+
+    assert {await status(one) for one in hosted(back)} == {200}
+    gone = (hosted(first) | hosted(second)) - hosted(back)
+    assert {await status(one) for one in gone} == {404}
+    listed = (await copy(town))["withdrawn_copies"]
+    assert {one["address"] for one in listed} == hosted(second)
+    assert {one["state"] for one in listed} <= {"gone", "rebuilt"}

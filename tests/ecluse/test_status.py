@@ -185,3 +185,28 @@ def test_the_other_portals_are_told() -> None:
     text = printed(print_dataset, dataset(portals=[copy]), 200)
     assert "agglo   failed  publish: pending  1 of 2       2026-03-01T10:00" in text
     assert "Un fichier est faux." in text
+
+
+def test_what_portals_still_serve_of_a_withdrawn_release_is_told() -> None:
+    """The address to write about; what is gone or settled is not shown."""
+    stands = {
+        "kind": "parquet", "address": "https://hydra.example/a.parquet", "state": "stands",
+        "looked_at": "2026-03-01T10:00:00+00:00",
+    }  # fmt: skip
+    gone = {**stands, "kind": "tabular", "state": "gone"}
+    copy = {
+        "portal": "agglo", "state": "failed", "deliveries": [], "files": [], "verified_at": None,
+        "reasons": [], "withdrawn_copies": [stands, gone],
+    }  # fmt: skip
+    text = printed(print_dataset, dataset(portals=[copy]), 200)
+    assert "agglo   parquet           https://hydra.example/a.parquet  2026-03-01T10:00" in text
+    assert "tabular" not in text
+
+
+def test_a_dry_run_is_told_until_the_harvest_itself_has_spoken() -> None:
+    """What the portal would refuse tonight; once it has received the release, nothing more."""
+    tried = {"code": "preview_skipped", "fr": "Sauté à l'essai.", "en": "Skipped."}
+    waits = harvest(verdict=None, checked_at=None, reasons=[], preview=[tried])
+    assert "Sauté à l'essai." in printed(print_dataset, dataset(harvest=[waits]))
+    received = harvest(verdict="RECEIVED", reasons=[], preview=[tried])
+    assert "Sauté" not in printed(print_dataset, dataset(harvest=[received]))

@@ -57,6 +57,8 @@ LICENCES: tuple[tuple[str, str, str | None, list[str]], ...] = (
 ZONES = (
     ("fr:commune", "69123", "Ville d'essai"),
     ("fr:epci", "200046977", "Métropole d'essai"),
+    ("fr:commune", "93066", "Saint-Denis"),
+    ("fr:commune", "97411", "Saint-Denis"),
 )
 
 
@@ -69,16 +71,22 @@ class Peer(settings.Testing):  # type: ignore[misc]  # untyped upstream
     SSRF_ALLOW_LOCAL = True
     HARVEST_ENABLE_MANUAL_RUN = True
     HARVESTER_BACKENDS = ("dcat",)
+    # Files that it hosts are served by itself, at the address that it says.
+    FS_SERVE = True
+    FS_PREFIX = "/s"
     # What left the feed is archived at the next run instead of a week later: tests do not wait.
     HARVEST_AUTOARCHIVE_GRACE_DAYS = -1
 
 
-def make(folder: str) -> tuple[Any, str]:
+def make(port: int, folder: str) -> tuple[Any, str]:
     """The application, its files in `folder`, and a key of its administrator."""
-    Peer.FS_ROOT = folder
+    Peer.FS_ROOT, Peer.FS_URL = folder, f"http://127.0.0.1:{port}/s/"
     app = create_app(settings.Defaults, override=Peer)
     api.init_app(app)
     frontend.init_app(app)
+    from udata.core import storages
+
+    storages.init_app(app)
     from udata.core.api_token.models import ApiToken
     from udata.core.dataset.models import License
     from udata.core.spatial.models import GeoLevel, GeoZone
@@ -93,14 +101,16 @@ def make(folder: str) -> tuple[Any, str]:
             License(id=code, title=title, url=url, alternate_urls=other).save()
         for level, code, name in ZONES:
             GeoLevel(id=level, name=level).save()
-            GeoZone(id=f"{level}:{code}", slug=code, name=name, code=code, level=level).save()
+            GeoZone(
+                id=f"{level}:{code}", slug=f"{level}-{code}", name=name, code=code, level=level
+            ).save()
         _, key = ApiToken.generate(user)
     return app, key
 
 
 def main() -> None:
     port, folder = int(sys.argv[1]), sys.argv[2]
-    app, key = make(folder)
+    app, key = make(port, folder)
     from werkzeug.serving import make_server
 
     server = make_server("127.0.0.1", port, app, threaded=False)

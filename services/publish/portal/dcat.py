@@ -58,15 +58,19 @@ def make_page(
     suffix: str,
     page: int,
     size: int = PAGE,
+    path: str = "/catalog",
 ) -> tuple[bytes, str]:
-    """One page of the feed and its ETag. `page` counts from 1; an empty page is still a page."""
+    """One page of the feed and its ETag. `page` counts from 1; an empty page is still a page.
+
+    `path`: where the feed lies, without suffix; the catalogue that it describes is the same.
+    """
     graph = Graph()
     _bind(graph)
     catalog = URIRef(f"{public_url}/catalog")
     chosen = datasets[(page - 1) * size : page * size]
     last = max(1, -(-len(datasets) // size))
     _catalog(graph, catalog, city, public_url)
-    address = f"{public_url}/catalog.{suffix}?page="
+    address = f"{public_url}{path}.{suffix}?page="
     view = URIRef(f"{address}{page}")
     graph.add((view, RDF.type, HYDRA.PartialCollectionView))
     graph.add((view, HYDRA.first, URIRef(f"{address}1")))
@@ -157,6 +161,38 @@ def _dataset(
     _coverage(graph, node, card)
     for file in files:
         _distribution(graph, node, dataset, file, public_url)
+    if card.get("api") and card.get("exposure", "dataset") != "dataset":
+        _service(graph, catalog, node, dataset, city)
+
+
+def _service(graph: Graph, catalog: URIRef, node: URIRef, dataset: Dataset, city: str) -> None:
+    """The API that the card declares (DCAT 3, 6.9): on the page of the dataset that it serves."""
+    card, api = dataset.card, dataset.card["api"]
+    service = URIRef(f"{node}#api")
+    add = graph.add
+    add((catalog, DCAT.service, service))
+    add((service, RDF.type, DCAT.DataService))
+    add((service, DCTERMS.identifier, Literal(str(service))))
+    title = (api.get("title") or {}).get("fr") or f"{dataset.title('fr')} (API)"
+    add((service, DCTERMS.title, Literal(title, lang="fr")))
+    add((service, DCTERMS.description, Literal(card["description"]["fr"], lang="fr")))
+    for predicate, address in (
+        (DCAT.endpointURL, api["url"]),
+        (DCAT.endpointDescription, api.get("description")),
+        (FOAF.page, api.get("documentation")),
+    ):
+        if address:
+            add((service, predicate, URIRef(address)))
+            add((URIRef(address), RDF.type, RDFS.Resource))
+    if api.get("documentation"):
+        add((URIRef(api["documentation"]), RDF.type, FOAF.Document))
+    for keyword in card.get("keywords", []):
+        add((service, DCAT.keyword, Literal(keyword, lang="fr")))
+    add((service, DCAT.landingPage, node))
+    add((service, DCAT.servesDataset, node))
+    licence = LICENCES[card.get("licence", "lov2")][1]
+    _coded(graph, service, DCTERMS.license, licence, DCTERMS.LicenseDocument)
+    _people(graph, service, card, city)
 
 
 def _people(graph: Graph, node: URIRef, card: dict[str, Any], city: str) -> None:

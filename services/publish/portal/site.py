@@ -73,6 +73,10 @@ def make_portal(
                 for suffix in dcat.FORMATS
             ),
             Route("/catalog", feeds.catalog, methods=SHARED, name="ttl"),
+            *(
+                Route(f"/datasets/{{dataset}}/catalog.{suffix}", feeds.one, methods=SHARED)
+                for suffix in dcat.FORMATS
+            ),
             Route("/news.rss", feeds.news, name="rss"),
             Route("/news.atom", feeds.news, name="atom"),
             Route("/en/news.rss", feeds.news, name="rss"),
@@ -123,6 +127,29 @@ class _Feeds:
             headers["Last-Modified"] = format_datetime(newest)
         if request.headers.get("if-none-match") == f'"{digest}"':
             return Response(status_code=304, headers=headers)
+        return Response(body, media_type=f"{dcat.MEDIA[suffix]}; charset=utf-8", headers=headers)
+
+    async def one(self, request: Request) -> Response:
+        """One dataset as the catalogue feed describes it: what a harvester can be asked to try.
+
+        It is not counted as a harvest.
+        """
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=CORS)
+        dataset = await self._catalogue.dataset(request.path_params["dataset"])
+        if dataset is None or dataset.state != "published":
+            raise HTTPException(404)
+        path, _, suffix = request.url.path.rpartition(".")
+        body, digest = dcat.make_page(
+            [dataset],
+            [one for one in await self._catalogue.files(dataset.dataset) if one.current],
+            public_url=self._public_url,
+            city=self._city,
+            suffix=suffix,
+            page=1,
+            path=path,
+        )
+        headers = {**CORS, "ETag": f'"{digest}"', "Cache-Control": "no-cache"}
         return Response(body, media_type=f"{dcat.MEDIA[suffix]}; charset=utf-8", headers=headers)
 
     async def news(self, request: Request) -> Response:

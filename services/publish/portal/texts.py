@@ -46,6 +46,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "since": ("depuis le", "since"),
     "from_to": ("du {0} au {1}", "from {0} to {1}"),
     "granularity": ("Granularité", "Granularity"),
+    "api": ("API", "API"),
+    "api_documentation": ("documentation de l'API", "documentation of the API"),
     "published_on": ("Date de publication", "Publication date"),
     "frequency": ("Fréquence de mise à jour", "Update frequency"),
     "last_update": ("Dernière mise à jour", "Last update"),

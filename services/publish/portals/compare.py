@@ -16,6 +16,8 @@ class Difference(NamedTuple):
 
 # Of a resource these may be kept as a person wrote them; the others say which file it is.
 TEXTS = frozenset({"title", "description", "name"})
+# No person leaves these empty: where they are, the portal made them itself, of a file that we sent.
+NAMES = frozenset({"title", "name"})
 # Never left to anybody: what we find the dataset by, and what may be done with it by law.
 OURS = frozenset({"extras", "license", "license_id", "hidden"})
 MISSING = "resource"
@@ -43,6 +45,7 @@ def edits(before: Fields | None, now: Seen | None) -> tuple[Difference, ...]:
             Difference(name, uri)
             for name, value in _object(fields).items()
             if now.resources[uri].get(name) != value
+            and (now.resources[uri].get(name) or name not in NAMES)
         ]
     if now.hidden and not before.get("hidden"):
         found.append(Difference("hidden"))

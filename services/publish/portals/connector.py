@@ -64,12 +64,27 @@ class Ids:
 
 
 @dataclass(frozen=True)
+class Served:
+    """Our data at an address of the portal's own, beside the dataset: it may outlive the dataset.
+
+    `kind`: `file` (hosted there), `dataservice` (an API declared there), or what its crawler derived
+    from a file: `parquet`, `geojson`, `pmtiles`, `tabular`. `address`: empty if nobody can tell.
+    `began`: when the crawler last began to read the file that this is derived from.
+    """
+
+    resource: str
+    kind: str
+    address: str
+    began: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Seen:
     """What a portal holds of a dataset, in the words of a `Description`.
 
     `addresses` are where the portal sends a stranger for each file; `others` the ids of resources
-    that are not ours; `hidden` that strangers do not see it; `raw` the portal's own answer, for the
-    connector that gave it.
+    that are not ours; `hidden` that strangers do not see it; `served` what lies at addresses of its
+    own; `raw` the portal's own answer, for the connector that gave it.
     """
 
     ids: Ids
@@ -78,6 +93,7 @@ class Seen:
     addresses: dict[str, str]
     others: tuple[str, ...] = ()
     hidden: bool = False
+    served: tuple[Served, ...] = ()
     raw: Fields = field(default_factory=dict)
 
 

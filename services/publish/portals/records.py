@@ -26,7 +26,7 @@ from shared.portal_settings import PortalAccess
 
 @dataclass(frozen=True)
 class Target:
-    """What a portal should hold now, and how it was left the last time."""
+    """What a portal should hold now; how it was left the last time, and with which release."""
 
     publication: str
     generation: int
@@ -34,6 +34,7 @@ class Target:
     paused: bool
     wanted: Wanted
     left: Fields | None
+    there: str | None
 
 
 async def target(connection: AsyncConnection, held: Claim, public_url: str) -> Target | None:
@@ -45,6 +46,10 @@ async def target(connection: AsyncConnection, held: Claim, public_url: str) -> T
     card = read_card(row)
     if held.portal not in pushed_to(card):
         return None
+    c = p.portal_copies.c
+    there = await connection.scalar(
+        select(c.release).where(c.dataset == held.dataset, c.portal == held.portal)
+    )
     return Target(
         publication=publication.publication,
         generation=publication.generation,
@@ -52,6 +57,7 @@ async def target(connection: AsyncConnection, held: Claim, public_url: str) -> T
         paused=row.paused,
         wanted=make_wanted(card, publication, public_url),
         left=await left_of(connection, held.dataset, held.portal),
+        there=there,
     )
 
 
@@ -115,8 +121,12 @@ async def failed(
     await _state(database, connection, held, held.publication, "failed", reasons)
 
 
-async def gone(database: Database, connection: AsyncConnection, held: Claim) -> None:
-    """Verified: strangers do not see the dataset any more."""
+async def gone(
+    database: Database, connection: AsyncConnection, held: Claim, standing: tuple[Reason, ...] = ()
+) -> None:
+    """Verified: strangers do not see the dataset any more. The publication of this withdrawal is gone if
+    nothing of it is `standing`.
+    """
     c, a = p.portal_copies.c, p.arrivals.c
     await connection.execute(
         update(p.portal_copies)
@@ -126,9 +136,13 @@ async def gone(database: Database, connection: AsyncConnection, held: Claim) -> 
             looked_at=func.now(),
         )
     )  # fmt: skip
+    chosen = [a.dataset == held.dataset, a.portal == held.portal, a.state != "withdrawn"]
+    if standing:
+        await failed(database, connection, held, standing)
+        chosen.append(a.publication != held.publication)
     others = await connection.execute(
         update(p.arrivals)
-        .where(a.dataset == held.dataset, a.portal == held.portal, a.state != "withdrawn")
+        .where(*chosen)
         .values(state="withdrawn", verified_at=func.now())
         .returning(a.publication, a.release)
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.publish import tables as t
 from services.publish.portals import tables as p
 from services.publish.portals.promises import OPEN, Portals
+from services.publish.portals.withdrawn_copies import copies_listed
 from services.publish.views import plain
 from shared import metrics
 
@@ -23,7 +24,8 @@ def latest_arrivals(dataset: str) -> Select[Any]:
 
 
 async def copies_of(connection: AsyncConnection, dataset: str) -> list[dict[str, Any]]:
-    """Each portal's copy of a dataset: its latest arrival with the proof, edits, what is under way."""
+    """Each portal's copy of a dataset: its latest arrival with the proof, edits, what is under way, what
+    was still served of withdrawn releases."""
     c, d = p.portal_copies.c, t.deliveries.c
     latest = latest_arrivals(dataset).subquery()
     rows = await connection.execute(
@@ -47,7 +49,9 @@ async def copies_of(connection: AsyncConnection, dataset: str) -> list[dict[str,
         .order_by(c.portal)
     )
     told = [plain(row._mapping) for row in rows]
+    served = await copies_listed(connection, dataset)
     for one in told:
+        one["withdrawn_copies"] = served.get(one["portal"], [])
         open_ones = await connection.execute(
             select(d.act, d.state, d.attempts, d.code, d.next_try)
             .where(d.dataset == dataset, d.portal == one["portal"], d.state.in_(OPEN))
@@ -108,12 +112,19 @@ async def portals_of(connection: AsyncConnection, portals: Portals) -> list[dict
 async def count(connection: AsyncConnection, portals: Portals) -> None:
     """The gauges that operators watch."""
     a, c, o = p.arrivals.c, p.portal_copies.c, p.portal_circuits.c
+    w = p.withdrawn_copies.c
     arrivals = await connection.execute(
         select(a.portal, a.state, func.count()).group_by(a.portal, a.state)
     )
     edited = await connection.execute(
         select(c.portal, func.count()).where(c.edits != []).group_by(c.portal)
     )
+    served = await connection.execute(
+        select(w.portal, w.state, func.count()).group_by(w.portal, w.state)
+    )
+    metrics.withdrawn_copies.clear()
+    for portal, state, number in served:
+        metrics.withdrawn_copies.labels(portal=portal, state=state).set(number)
     opened = set(await connection.scalars(select(o.portal).where(o.open_until > func.now())))
     metrics.arrivals.clear()
     for portal, state, number in arrivals:

@@ -1,8 +1,10 @@
-"""Tables of the other portals (schema `publish`): who has which id, what is where, what was proven."""
+"""Tables of the other portals (schema `publish`): who has which id, what is where, what was proven,
+what is still served of what was withdrawn.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.publish.tables import metadata, moment
@@ -55,6 +57,28 @@ arrivals = Table(
     moment("arrived_at"),
     Index("arrivals_dataset", "dataset", "portal"),
     Index("arrivals_state", "state", "due"),
+)
+
+# What a portal served of a withdrawn publication at addresses of its own: `stands`, `gone`, `rebuilt`
+# (from the release that took its place), or `settled` by a person.
+withdrawn_copies = Table(
+    "withdrawn_copies",
+    metadata,
+    Column("publication", Text, primary_key=True),
+    Column("portal", Text, primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="stands"),
+    # Whether a stranger got it before the withdrawal was asked for.
+    Column("answered", Boolean, nullable=False),
+    Column("http", Integer),
+    moment("listed_at", now=True),
+    moment("looked_at"),
+    Column("settled_by", Text),
+    moment("settled_at"),
+    Index("withdrawn_copies_dataset", "dataset", "portal"),
 )
 
 # One row a portal: the circuit breaker that all workers share.

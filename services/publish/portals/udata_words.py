@@ -1,18 +1,16 @@
-"""A dataset in udata's words, and udata's answers in the same form. Pure; checked against udata 17."""
+"""A dataset in udata's words. Pure; checked against udata 17. Its answers: `udata_answers`."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from services.publish.portals.connector import (
     Description,
     Fields,
-    Ids,
-    Seen,
     Wanted,
     WantedFile,
 )
@@ -20,6 +18,9 @@ from shared.messages import Reason
 
 # Where our own keys stand in `extras`.
 KEY, RELEASE, FILE_KEY = "ecluse:dataset", "ecluse:release", "ecluse:distribution"
+# Of a file that the portal hosts: which bytes were sent. udata computes a SHA-1 of its own; ours stands
+# beside, so that another file put there by hand is not taken for the one that was sent.
+SENT, SENT_SHA1 = "ecluse:sha256", "ecluse:sha1"
 LICENCES = {"lov2": "lov2", "odbl": "odc-odbl"}
 # Taken where the portal does not have the licence: nothing more open than what was said.
 FALLBACK_LICENCES = ("other-open", "notspecified")
@@ -33,25 +34,32 @@ GRANULARITIES = {
     "region": "fr:region",
     "country": "country",
 }
+MOST_NAMED = 5
+BETWEEN = re.compile(r"[-'’\s]+")
 TITLE, DESCRIPTION, TAG = 350, 100_000, (3, 96)
 TEXTS = ("title", "description", "tags")
 
 
 @dataclass(frozen=True)
 class Known:
-    """What this udata has: ids of licences, granularities, zones asked for, schemas."""
+    """What this udata has: ids of licences, granularities, schemas; each zone of the card → the ids of
+    those that it may mean there.
+
+    `hosts`: endings of files whose bytes it takes; None if they are to be linked.
+    """
 
     licences: Collection[str]
     granularities: Collection[str]
-    zones: Collection[str]
+    zones: Mapping[str, tuple[str, ...]]
     schemas: Collection[str]
     contact: str | None
+    hosts: Collection[str] | None = None
 
 
 def resource_id(uri: str) -> str:
-    """The id of a resource, chosen by us from its URI: the same for ever, known before it is made.
+    """The id that we propose for a resource: the same for ever, known before it is made.
 
-    UUID version 5 over the URI (RFC 9562, 5.5).
+    UUID version 5 over the URI (RFC 9562, 5.5). udata 17.18 gives one of its own instead.
     """
     return str(uuid.uuid5(uuid.NAMESPACE_URL, uri))
 
@@ -86,7 +94,12 @@ def describe(wanted: Wanted, known: Known) -> Description:
     if known.contact:
         told["contact_points"] = [known.contact]
     schema = _schema(wanted, known, warnings)
-    resources = {one.uri: _resource(one, schema) for one in wanted.files}
+    resources = {}
+    for one in wanted.files:
+        hosts = known.hosts is not None and ending(one) in known.hosts
+        if known.hosts is not None and not hosts:
+            warnings.append(Reason(code="portal_format_linked", detail=one.file.format))
+        resources[one.uri] = _hosted(one, schema) if hosts else _resource(one, schema)
     return Description(told, resources, tuple(warnings))
 
 
@@ -104,12 +117,44 @@ def _spatial(wanted: Wanted, known: Known, warnings: list[Reason]) -> Fields:
     spatial = wanted.card.spatial
     if spatial is None:
         return {"zones": [], "granularity": "other"}
-    missing = sorted(set(spatial.zones) - set(known.zones))
-    warnings.extend(Reason(code="portal_zone_unknown", expected=zone) for zone in missing)
+    found = set()
+    for zone in sorted(set(spatial.zones)):
+        match known.zones.get(zone, ()):
+            case ():
+                warnings.append(Reason(code="portal_zone_unknown", expected=zone))
+            case (one,):
+                found.add(one)
+            case several:
+                # A wrong territory is worse than none.
+                named = ", ".join(several[:MOST_NAMED])
+                warnings.append(Reason(code="portal_zone_several", expected=zone, found=named))
     granularity = GRANULARITIES.get(spatial.granularity, spatial.granularity)
     if granularity not in known.granularities:
         granularity = "other"
-    return {"zones": sorted(set(spatial.zones) & set(known.zones)), "granularity": granularity}
+    return {"zones": sorted(found), "granularity": granularity}
+
+
+def zones_meant(asked: str, suggested: object) -> tuple[str, ...]:
+    """The ids of the zones that have this very code; or this very name, if none has the code.
+
+    `suggested`: what the portal's search found, which takes parts of words as well.
+    """
+    zones = [as_dict(one) for one in as_list(suggested)]
+    by_code = [str(one["id"]) for one in zones if one.get("code") == asked]
+    by_name = [str(one["id"]) for one in zones if _plain(one.get("name")) == _plain(asked)]
+    return tuple(sorted(set(by_code or by_name)))
+
+
+def searched(asked: str) -> str:
+    """What to ask the portal's search for, which knows letters alone: the longest word, the last one
+    (« Saint » begins thousands of names)."""
+    parts = [one for one in BETWEEN.split(asked) if one] or [asked]
+    return max(reversed(parts), key=len)
+
+
+def _plain(name: object) -> str:
+    """A name without what people write differently: case, hyphens, apostrophes."""
+    return BETWEEN.sub(" ", str(name)).casefold().strip()
 
 
 def _schema(wanted: Wanted, known: Known, warnings: list[Reason]) -> Fields | None:
@@ -141,71 +186,43 @@ def _resource(one: WantedFile, schema: Fields | None) -> Fields:
     return told
 
 
-def seen(body: dict[str, object]) -> Seen:
-    """udata's answer about a dataset, in the form of `describe`."""
-    dataset: Fields = {
-        "title": body.get("title"),
-        "description": str(body.get("description") or "").strip(),
-        "license": body.get("license"),
-        "frequency": body.get("frequency"),
-        "tags": sorted(str(one) for one in _list(body.get("tags"))),
-        "spatial": _seen_spatial(body.get("spatial")),
-        "extras": {
-            name: value
-            for name, value in _dict(body.get("extras")).items()
-            if name in (KEY, RELEASE)
-        },
+def ending(one: WantedFile) -> str:
+    """What udata goes by when it takes a file or not: what stands after the last dot of its name."""
+    return one.file.name.rpartition(".")[2].lower()
+
+
+def is_hosted(fields: Fields) -> bool:
+    """Whether a resource's bytes are, or may be, the portal's to give."""
+    return fields.get("filetype") == "file" or SENT in as_dict(fields.get("extras"))
+
+
+def before_upload(one: WantedFile, fields: Fields, there: Fields | None) -> Fields:
+    """A resource that is to be hosted, until its bytes are there: as it was, or a link to ours."""
+    if there and is_hosted(there):
+        return {**fields, "extras": {FILE_KEY: one.uri}}
+    plain = _resource(one, None)
+    return {**plain, **{name: fields[name] for name in ("title", "schema") if name in fields}}
+
+
+def _hosted(one: WantedFile, schema: Fields | None) -> Fields:
+    # Address, format and type are what the portal makes of the file.
+    told: Fields = {
+        "title": one.title[:TITLE],
+        "type": "main",
+        "filetype": "file",
+        "filesize": one.file.bytes,
+        "extras": {FILE_KEY: one.uri, SENT: one.file.sha256},
     }
-    if period := _dict(body.get("temporal_coverage")):
-        dataset["temporal_coverage"] = {
-            name: str(period[name])[:10] for name in ("start", "end") if period.get(name)
-        }
-    if points := _list(body.get("contact_points")):
-        dataset["contact_points"] = [_dict(one).get("id") for one in points]
-    ids: dict[str, str] = {}
-    resources: dict[str, Fields] = {}
-    others: list[str] = []
-    for each in _list(body.get("resources")):
-        resource = _dict(each)
-        uri = _dict(resource.get("extras")).get(FILE_KEY)
-        if not isinstance(uri, str) or uri in ids:
-            others.append(str(resource.get("id")))
-            continue
-        ids[uri] = str(resource.get("id"))
-        resources[uri] = _seen_resource(resource)
-    return Seen(
-        ids=Ids(str(body["id"]), ids),
-        dataset=dataset,
-        resources=resources,
-        addresses={uri: str(one["url"]) for uri, one in resources.items()},
-        others=tuple(others),
-        hidden=bool(body.get("private") or body.get("deleted") or body.get("archived")),
-    )
-
-
-def _seen_spatial(value: object) -> Fields:
-    found = _dict(value)
-    return {
-        "zones": sorted(str(zone) for zone in _list(found.get("zones"))),
-        "granularity": found.get("granularity") or "other",
-    }
-
-
-def _seen_resource(resource: dict[str, object]) -> Fields:
-    names = ("title", "type", "filetype", "url", "format", "mime", "filesize")
-    told: Fields = {name: resource.get(name) for name in names}
-    checksum = _dict(resource.get("checksum"))
-    told["checksum"] = {name: checksum.get(name) for name in ("type", "value")}
-    told["extras"] = {FILE_KEY: _dict(resource.get("extras")).get(FILE_KEY)}
-    schema = _dict(resource.get("schema"))
-    if schema.get("name"):
-        told["schema"] = {name: schema.get(name) for name in ("name", "version")}
+    if schema and one.file.format == "csv":
+        told["schema"] = schema
     return told
 
 
-def _dict(value: object) -> dict[str, object]:
+def as_dict(value: object) -> dict[str, object]:
+    """The object, or an empty one for what is none."""
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[object]:
+def as_list(value: object) -> list[object]:
+    """The list, or an empty one for what is none."""
     return value if isinstance(value, list) else []

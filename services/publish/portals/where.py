@@ -60,7 +60,8 @@ def where(settings: Settings, portal: str) -> Where:
     """The city's own portal, and the other one of that name."""
     known = [settings.public_url, settings.verify_url]
     if portal in settings.portals:
-        known += [settings.portals[portal].url, settings.portals[portal].public_url]
+        told = settings.portals[portal]
+        known += [told.url, told.public_url, told.tabular_url]
     places = frozenset(_place(one) for one in known if one)
     return Where(places, settings.allow_private_addresses)
 

@@ -14,11 +14,13 @@ import httpx
 
 from services.publish.portals import claims, compare, records
 from services.publish.portals.claims import Claim
-from services.publish.portals.connector import Connector, Ids
+from services.publish.portals.connector import Connector, Ids, Seen
 from services.publish.portals.failures import PortalAway, Unknown
 from services.publish.portals.identity import IdentityMap, ids_of
 from services.publish.portals.proof import few, prove
 from services.publish.portals.records import Target
+from services.publish.portals.where import where
+from services.publish.portals.withdrawn_copies import Looks
 from shared import metrics
 from shared.crash_points import crash_point
 from shared.database import Database, wait_for
@@ -46,6 +48,10 @@ class PortalWorker:
     http: httpx.AsyncClient
     idle_seconds: float
     files: asyncio.Semaphore = field(default_factory=few)
+
+    @property
+    def _looks(self) -> Looks:
+        return Looks(self.database, self.http, where(self.settings, self.name))
 
     async def run(self) -> None:
         """Delivers for ever: one takes what is due, several work on it."""
@@ -105,6 +111,12 @@ class PortalWorker:
                 if not await claims.keep(self.database, held, self.settings.lease_seconds):
                     return
 
+    async def _still_mine(self, held: Claim) -> bool:
+        """Whether nobody took the copy over while this process stood still. Asked before each write: who
+        took it over may have brought a newer release there.
+        """
+        return await claims.keep(self.database, held, self.settings.lease_seconds)
+
     async def _deliver(self, held: Claim) -> None:
         log = logger(dataset=held.dataset, portal=self.name, act=held.act)
         try:
@@ -161,6 +173,7 @@ class PortalWorker:
         if held.act == "publish" and target.publication != held.publication:
             # What is public now has a delivery of its own.
             return await self._end(held, "cancelled")
+        # A withdrawal whose place another release has taken: that one is put there.
         return await self._put(held, target, ids)
 
     async def _put(self, held: Claim, target: Target, ids: Ids) -> str:
@@ -178,8 +191,12 @@ class PortalWorker:
             told = compare.without(told, edited, before)
             if any(one.field == "hidden" for one in edited):
                 raise Quarantined(Reason(code="portal_hidden_by_hand"))
+        if held.act == "withdraw" and before is not None and target.there != wanted.release:
+            await self._looks.note(held, before.served)
         if before is None or before.hidden or compare.differences(told, before):
             crash_point("before-portal-write")
+            if not await self._still_mine(held):
+                return "cancelled"
             await self.connector.upsert(told, wanted, before, known.remember)
             crash_point("after-portal-write")
         after = await self.connector.read_back(wanted.uri, known.ids, stranger=False)
@@ -190,14 +207,15 @@ class PortalWorker:
             self.connector, self.http, self.settings, self.name, told, wanted, after.ids,
             self.files,
         )  # fmt: skip
+        standing = await self._looks.look(held, after.served) if held.act == "withdraw" else ()
         async with self.database.transaction("portal-arrived") as connection:
             await claims.answered(connection, held)
             await records.arrived(
                 self.database, connection, held, target, after, proof, edited, told.warnings,
                 self.portal,
             )  # fmt: skip
-            if proof.reasons:
-                await claims.later(connection, held, proof.reasons[0].code)
+            if reasons := (*proof.reasons, *standing):
+                await claims.later(connection, held, reasons[0].code)
                 outcome = "failed"
             else:
                 await claims.settle(connection, held, "done")
@@ -206,24 +224,40 @@ class PortalWorker:
         return outcome
 
     async def _withdraw(self, held: Claim, ids: Ids) -> str:
-        """Nothing is to be there: asks the portal, and sees as a stranger that it is gone."""
+        """Nothing is to be there: asks the portal, and sees as a stranger that it is gone, and all
+        that the portal served of it beside.
+        """
         if held.act == "publish":
             return await self._end(held, "cancelled")
         uri = held.dataset_uri(self.settings.public_url)
         there = await self.connector.read_back(uri, ids, stranger=False)
-        if there is not None and not there.hidden:
+        if there is not None:
+            await self._looks.note(held, there.served)
+        if there is not None and (not there.hidden or _stays(there)):
+            crash_point("before-portal-withdraw")
+            if not await self._still_mine(held):
+                return "cancelled"
             await self.connector.withdraw(there)
         if await self.connector.read_back(uri, ids, stranger=True) is not None:
             raise Quarantined(Reason(code="portal_still_shown"))
+        standing = await self._looks.look(held)
         async with self.database.transaction("portal-gone") as connection:
             await claims.answered(connection, held)
-            await records.gone(self.database, connection, held)
-            await claims.settle(connection, held, "done")
+            await records.gone(self.database, connection, held, standing)
+            if standing:
+                await claims.later(connection, held, standing[0].code)
+            else:
+                await claims.settle(connection, held, "done")
             await claims.release(connection, held)
-        return "done"
+        return "failed" if standing else "done"
 
     async def _end(self, held: Claim, state: str) -> str:
         async with self.database.transaction() as connection:
             await claims.settle(connection, held, state)
             await claims.release(connection, held)
         return state
+
+
+def _stays(seen: Seen) -> bool:
+    """Whether something of ours would stay there when somebody else hid the dataset."""
+    return any(one.kind in ("file", "dataservice") for one in seen.served)

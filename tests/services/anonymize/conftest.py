@@ -9,14 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import settings
 
 from services.anonymize.scan_table import ColumnScan
 from shared.card import Card
-
-# The lists of names are read at first use: no example is late.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

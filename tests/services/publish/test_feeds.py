@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
 import pytest
-from rdflib import Graph, Literal, URIRef
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.compare import isomorphic
 from rdflib.namespace import DCAT, DCTERMS, RDF, RDFS
 
 from services.publish.portal.catalogue import News
@@ -47,6 +48,47 @@ def test_a_dataset_in_the_feed() -> None:
     assert str(graph.value(distribution, DCAT.downloadURL)) == f"{PUBLIC}/datasets/bancs/bancs.csv"
     assert str(graph.value(distribution, DCAT.byteSize)) == str(len(CSV))
     assert str(graph.value(distribution, DCAT.mediaType)).endswith("text/csv")
+
+
+def test_one_dataset_is_a_feed_of_its_own_and_says_the_same() -> None:
+    """What a harvester is asked to try is what it will read: the release now public, one page."""
+    memory = town(count=3)
+    plain, one = feed(memory), feed(memory, "/datasets/bancs/catalog.ttl")
+    memory.held[file("bancs.json", release="r0", current=False)] = b"[]"
+    assert isomorphic(feed(memory, "/datasets/bancs/catalog.ttl"), one)
+    assert list(one.subjects(RDF.type, DCAT.Dataset)) == [NODE]
+
+    def said(graph: Graph) -> set[tuple[object, object]]:
+        return {pair for pair in graph.predicate_objects(NODE) if not isinstance(pair[1], BNode)}
+
+    assert said(one) == said(plain)
+    assert len(set(one.objects(NODE, DCAT.distribution))) == 1
+    [page] = one.subjects(URIRef(f"{HYDRA}first"))
+    assert str(page) == f"{PUBLIC}/datasets/bancs/catalog.ttl?page=1"
+    assert one.value(page, URIRef(f"{HYDRA}next")) is None
+    client = memory.client()
+    assert client.get("/datasets/absent/catalog.ttl").status_code == 404
+    memory.known = [dataset("bancs", state="withdrawn")]
+    assert client.get("/datasets/bancs/catalog.ttl").status_code == 404
+
+
+def test_an_api_of_a_card_is_a_data_service_beside_its_dataset() -> None:
+    """With its own identifier, where it answers, where it is described; only if the card offers it."""
+    api = {
+        "url": "https://api.ville.example/bancs",
+        "description": "https://api.ville.example/o.json",
+    }
+    memory = town()
+    memory.known = [dataset("bancs", card=CARD | {"api": api, "exposure": "both"})]
+    graph = feed(memory)
+    [service] = graph.subjects(RDF.type, DCAT.DataService)
+    assert str(service) == str(graph.value(service, DCTERMS.identifier)) == f"{NODE}#api"
+    assert str(graph.value(service, DCAT.endpointURL)) == api["url"]
+    assert str(graph.value(service, DCAT.endpointDescription)) == api["description"]
+    assert graph.value(service, DCAT.servesDataset) == NODE
+    assert str(graph.value(service, DCTERMS.title)) == "Bancs publics (API)"
+    memory.known = [dataset("bancs", card=CARD | {"exposure": "both"})]
+    assert not list(feed(memory).subjects(RDF.type, DCAT.DataService))
 
 
 @pytest.mark.parametrize(

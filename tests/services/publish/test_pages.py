@@ -99,6 +99,22 @@ def test_pages_let_nothing_foreign_in() -> None:
     assert "set-cookie" not in answer.headers
 
 
+def test_an_api_of_the_dataset_is_on_its_page() -> None:
+    """Where it answers and where it is described; without one nothing is said of it."""
+    api = {
+        "url": "https://api.ville.example/bancs?a=1&b=2",
+        "documentation": "https://x.example/doc",
+    }
+    memory = town()
+    assert "API" not in memory.client().get("/datasets/bancs").text
+    memory.known = [dataset(card=CARD | {"exposure": "both", "api": api})]
+    page = memory.client().get("/en/datasets/bancs").text
+    assert '<a href="https://api.ville.example/bancs?a=1&amp;b=2">' in page
+    assert '<a href="https://x.example/doc">documentation of the API</a>' in page
+    memory.known = [dataset(card=CARD | {"exposure": "both", "api": {"url": api["url"]}})]
+    assert "documentation de" not in memory.client().get("/datasets/bancs").text
+
+
 def test_search_and_filter() -> None:
     """Words are found without case and accents, in any order; domains filter."""
     other = CARD | {"title": {"fr": "Écoles élémentaires"}, "keywords": ["école"]}
