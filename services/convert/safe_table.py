@@ -91,7 +91,7 @@ class Batch:
             lines = pl.select(pl.concat_str(pl.lit("{"), *places, pl.lit("}\n")))
         else:
             record = pl.struct(pl.all()).struct.json_encode().str.strip_suffix("}")
-            lines = plain.select(pl.concat_str(record, pl.lit(","), *places, pl.lit("}\n")))
+            lines = plain.select(line=pl.concat_str(record, pl.lit(","), *places, pl.lit("}\n")))
         return str(lines.to_series().str.join("").item()).encode()
 
     @cached_property
@@ -101,7 +101,7 @@ class Batch:
         properties = jsonable(self.frame).with_columns(self.geojson[name] for name in others)
         told = pl.Series(["{}"]).new_from_index(0, len(properties))
         if properties.width:
-            told = properties.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+            told = properties.select(told=pl.struct(pl.all()).struct.json_encode()).to_series()
         feature = pl.concat_str(
             pl.lit('{"type":"Feature","properties":'),
             told,

@@ -54,6 +54,19 @@ def test_a_name_that_is_a_pattern_is_one_name(tmp_path: Path, name: str, cells: 
     assert made.guarded == {"n": 1} | ({name: 1} if cells[0] == "=1" else {})
 
 
+@pytest.mark.parametrize("name", ["*", "^n.*$"])
+def test_and_may_be_the_only_one(tmp_path: Path, name: str) -> None:
+    """Beside the place, or without one."""
+    forms = ("txt", "ndjson", "xlsx", "ods", "geojson", "kml", "gpkg", "pmtiles", "osm")
+    assert convert(placed(**{name: ["a", None, "c"]}), tmp_path, *forms).refused == ()
+    [row, *_] = json.loads(file(tmp_path, "json").read_bytes())
+    assert row == {name: "a", "lieu": {"type": "Point", "coordinates": [4.0, 45.0]}}
+    [feature, *_] = json.loads(file(tmp_path, "geojson").read_bytes())["features"]
+    assert feature["properties"] == {name: "a"}
+    convert(pa.table({name: [1, None]}), tmp_path, "txt", "ndjson", "xlsx", "ods")
+    assert json.loads(file(tmp_path, "json").read_bytes()) == [{name: 1}, {name: None}]
+
+
 # --- GeoPackage ----------------------------------------------------------------------------------
 
 
