@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
+from services.convert.column_names import cells_of
+
 
 def finite(batch: pl.DataFrame) -> pl.DataFrame:
     """The batch with null where a number is not finite."""
     floats = [name for name, kind in batch.schema.items() if kind in (pl.Float32, pl.Float64)]
     return batch.with_columns(
-        pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats
+        pl.when(cells_of(name).is_finite()).then(cells_of(name)).alias(name) for name in floats
     )
 
 
@@ -21,7 +23,7 @@ def dated(batch: pl.DataFrame) -> pl.DataFrame:
         for name, kind in batch.schema.items()
         if kind == pl.Time or isinstance(kind, pl.Datetime)
     }
-    return batch.with_columns(pl.col(name).dt.to_string(form) for name, form in forms.items())
+    return batch.with_columns(cells_of(name).dt.to_string(form) for name, form in forms.items())
 
 
 def _zone(kind: pl.DataType) -> str:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import polars as pl
+from polars import selectors
+
 # Of KML's own elements and attributes GDAL's reader (LIBKML) makes columns, in every file.
 KML_NAMES = (
     "id", "Name", "description", "timestamp", "begin", "end", "altitudeMode", "tessellate",
     "extrude", "visibility", "drawOrder", "icon",
 )  # fmt: skip
+
+
+def cells_of(name: str) -> pl.Expr:
+    """The cells of the column of that name. `pl.col` takes `*` and `^…$` for patterns."""
+    return selectors.by_name(name).as_expr()
+
+
+def series_of(frame: pl.DataFrame, name: str) -> pl.Series:
+    """A column under no name of its own: what a series does, it does by `pl.col` of its name."""
+    return frame[name].alias("cells")
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:

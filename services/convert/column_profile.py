@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from services.convert.column_names import series_of
 from services.convert.safe_table import Batch, SafeTable
 
 BINS = 20
@@ -39,7 +40,7 @@ class TableProfile:
             if column.name in self._geometries:
                 column.nulls += batch.arrow.column(column.name).null_count
             else:
-                column.see(batch.frame[column.name])
+                column.see(series_of(batch.frame, column.name))
 
     def told(self) -> dict[str, dict[str, Any]]:
         """Column → its profile, as JSON holds it."""

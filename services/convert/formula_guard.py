@@ -11,26 +11,28 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from services.convert.column_names import cells_of
+
 TRIGGER = r"^[=+\-@\t\r\n＝＋－＠]"
 NUMBER = r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$"
 
 
 def begins(column: str) -> pl.Expr:
     """Whether a text cell begins like a formula."""
-    return pl.col(column).str.contains(TRIGGER).fill_null(value=False)
+    return cells_of(column).str.contains(TRIGGER).fill_null(value=False)
 
 
 def risky(column: str) -> pl.Expr:
     """Whether a text cell would run as a formula."""
-    return begins(column) & ~pl.col(column).str.contains(NUMBER).fill_null(value=False)
+    return begins(column) & ~cells_of(column).str.contains(NUMBER).fill_null(value=False)
 
 
 def guarded(column: str) -> pl.Expr:
     """The column with an apostrophe before what would run."""
     return (
         pl.when(risky(column))
-        .then(pl.concat_str(pl.lit("'"), pl.col(column)))
-        .otherwise(pl.col(column))
+        .then(pl.concat_str(pl.lit("'"), cells_of(column)))
+        .otherwise(cells_of(column))
         .alias(column)
     )
 

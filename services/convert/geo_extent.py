@@ -31,6 +31,7 @@ class GeoExtent:
     `kinds` are sorted; `count` is of geometries, `points` of positions; `size` is the median width or
     height of a geometry in degrees, whichever is larger, 0 for points. `hilbert` is each row's place
     along a Hilbert curve over the world; rows without geometry come last.
+    `area` in square degrees and `length` in degrees are those of all areas, and of all lines, together.
     """
 
     bounds: Bounds | None
@@ -39,6 +40,8 @@ class GeoExtent:
     points: int
     size: float
     hilbert: npt.NDArray[np.uint64]
+    area: float = 0.0
+    length: float = 0.0
 
 
 def geo_extent(table: SafeTable) -> GeoExtent:
@@ -49,6 +52,7 @@ def geo_extent(table: SafeTable) -> GeoExtent:
     codes: list[npt.NDArray[np.uint64]] = []
     kinds: set[str] = set()
     points = 0
+    area = length = 0.0
     for batch in table.read(name):
         shapes = read_wkb(batch.column(name), name)
         boxes: Floats = shapely.bounds(shapes)
@@ -60,6 +64,8 @@ def geo_extent(table: SafeTable) -> GeoExtent:
         codes.append(hilbert(boxes))
         kinds |= _kinds(shapes)
         points += int(shapely.get_num_coordinates(shapes).sum())
+        area += float(shapely.area(shapes[~shapely.is_missing(shapes)]).sum())
+        length += float(shapely.length(shapes[shapely.get_dimensions(shapes) == 1]).sum())
     every = np.concatenate([*sizes, np.empty(0, np.float32)])
     return GeoExtent(
         bounds=_around(corners),
@@ -68,6 +74,8 @@ def geo_extent(table: SafeTable) -> GeoExtent:
         points=points,
         size=float(np.median(every)) if len(every) else 0.0,
         hilbert=np.concatenate([*codes, np.empty(0, np.uint64)]),
+        area=area,
+        length=length,
     )
 
 

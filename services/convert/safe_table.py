@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.convert.cell_values import jsonable
+from services.convert.column_names import series_of
 from services.convert.formula_guard import begins, risky
 from services.convert.geometry import (
     Shapes,
@@ -90,7 +91,7 @@ class Batch:
             lines = pl.select(pl.concat_str(pl.lit("{"), *places, pl.lit("}\n")))
         else:
             record = pl.struct(pl.all()).struct.json_encode().str.strip_suffix("}")
-            lines = plain.select(pl.concat_str(record, pl.lit(","), *places, pl.lit("}\n")))
+            lines = plain.select(line=pl.concat_str(record, pl.lit(","), *places, pl.lit("}\n")))
         return str(lines.to_series().str.join("").item()).encode()
 
     @cached_property
@@ -100,7 +101,7 @@ class Batch:
         properties = jsonable(self.frame).with_columns(self.geojson[name] for name in others)
         told = pl.Series(["{}"]).new_from_index(0, len(properties))
         if properties.width:
-            told = properties.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+            told = properties.select(told=pl.struct(pl.all()).struct.json_encode()).to_series()
         feature = pl.concat_str(
             pl.lit('{"type":"Feature","properties":'),
             told,
@@ -118,7 +119,8 @@ class Batch:
         begun = self.frame.select(begins(name).any() for name in texts).row(0) if texts else ()
         some = [name for name, any_ in zip(texts, begun, strict=True) if any_]
         found = self.frame.select(risky(name) for name in some)
-        return {name: found[name] for name in some if found[name].any()}
+        told = {name: series_of(found, name) for name in some}
+        return {name: cells for name, cells in told.items() if cells.any()}
 
 
 class SafeTable:
@@ -138,6 +140,12 @@ class SafeTable:
         # Text repeated in a column is stored once: what a row takes in memory can be more.
         width = max(size / max(self.rows, 1), 16 * len(self.schema), 1)
         self.batch_rows = max(1, min(BATCH, int(BATCH_BYTES / width)))
+
+    def as_xml(self, cell: int) -> int:
+        """About how many bytes of XML its rows are, `cell` being what a short cell takes."""
+        held: int = sum(group.total_byte_size for group in self._groups)
+        # Digits are longer than what they stand for, marks are escaped.
+        return max(cell * self.rows * len(self.schema), 3 * held)
 
     @property
     def geometry(self) -> str | None:

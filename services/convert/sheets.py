@@ -7,6 +7,7 @@ from typing import IO
 
 import polars as pl
 
+from services.convert.column_names import series_of
 from services.convert.refusal import refused
 from services.convert.safe_table import Batch, SafeTable
 
@@ -70,7 +71,8 @@ def check_lengths(form: str, frame: pl.DataFrame) -> None:
     for name, kind in frame.schema.items():
         if kind != pl.String:
             continue
-        long = frame[name].filter(frame[name].str.len_bytes() > LONGEST_CELL)
+        cells = series_of(frame, name)
+        long = cells.filter(cells.str.len_bytes() > LONGEST_CELL)
         if any(len(text.encode("utf-16-le")) // 2 > LONGEST_CELL for text in long):
             raise refused(form, "cell_too_long", limit=LONGEST_CELL, column=name)
 

@@ -26,7 +26,7 @@ def is_sorted(table: SafeTable, key: Sequence[str]) -> bool:
     """Whether the rows are in ascending order of the key, without nulls in it; reads the key alone."""
     last: pl.DataFrame | None = None
     for batch in table.read(*key):
-        rows = pl.DataFrame(batch).select(key)
+        rows = pl.DataFrame(batch)[list(key)]
         if sum(rows.null_count().row(0)):
             return False
         seen = rows if last is None else pl.concat([last, rows])

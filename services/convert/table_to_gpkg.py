@@ -26,6 +26,11 @@ _UNKNOWN = "1980-01-01"
 MOST_COLUMNS = 1999  # SQLite's 2,000, less the rows' number
 
 
+def _layer(dataset: str) -> str:
+    """The dataset's name, which may not begin as the format's own tables do."""
+    return f"data-{dataset}" if dataset.startswith("gpkg") else dataset
+
+
 class GpkgWriter:
     """Writes batches as one layer, named for the dataset."""
 
@@ -96,7 +101,7 @@ class GpkgWriter:
             pa.RecordBatchReader.from_batches(self._table.schema, self._pulled()),
             self._work,
             driver="GPKG",
-            layer=self._facts.dataset,
+            layer=_layer(self._facts.dataset),
             geometry_name=geometry,
             geometry_type=one + (high if one != "Unknown" else ""),
             crs="EPSG:4326",

@@ -16,7 +16,7 @@ import pyarrow as pa
 import shapely
 
 from services.convert.cell_values import dated, finite
-from services.convert.column_names import names_alike
+from services.convert.column_names import cells_of, names_alike
 from services.convert.geometry import Shapes
 from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
@@ -37,7 +37,7 @@ class KmlWriter:
     def __init__(self, out: CountingWriter, table: SafeTable, facts: ReleaseFacts) -> None:
         if alike := names_alike(table.schema.names):
             raise refused(self.form, "names_alike", column=alike)
-        self._out = out
+        self._out, self._size = out, table.as_xml(100)
         self._sheet = self._open()
         texts = [name for name, kind in table.types.items() if kind == "string"]
         self._name = next((name for name in texts if name.lower() in _NAMES), None)
@@ -63,14 +63,16 @@ class KmlWriter:
             pl.concat_str(
                 pl.lit(f"<SimpleData name={attribute(name)}>"),
                 # A carriage return as it is would be read as a line feed.
-                escaped(pl.col(name).cast(pl.String)).str.replace_all("\r", "&#13;", literal=True),
+                escaped(cells_of(name).cast(pl.String)).str.replace_all(
+                    "\r", "&#13;", literal=True
+                ),
                 pl.lit("</SimpleData>"),
             ).fill_null("")
             for name in rows.columns
         ]
         name = pl.lit("")
         if self._name:
-            name = pl.concat_str(pl.lit("<name>"), escaped(pl.col(self._name)), pl.lit("</name>"))
+            name = pl.concat_str(pl.lit("<name>"), escaped(cells_of(self._name)), pl.lit("</name>"))
         placemark = pl.concat_str(
             pl.lit("<Placemark"),
             self._identifier(),
@@ -90,7 +92,7 @@ class KmlWriter:
         the data; it writes identifiers of numbers itself, though XML's begin with a letter."""
         if self._id is None:
             return pl.lit("")
-        text = escaped(pl.col(self._id).cast(pl.String)).str.replace_all(
+        text = escaped(cells_of(self._id).cast(pl.String)).str.replace_all(
             '"', "&quot;", literal=True
         )
         # An attribute's line breaks would be read as spaces.
@@ -125,7 +127,7 @@ class KmzWriter(KmlWriter):
 
     def _open(self) -> IO[bytes]:
         self._zip = ZipStream(self._out)
-        return self._zip.open("doc.kml", size=2**31)
+        return self._zip.open("doc.kml", size=self._size)
 
     def _close(self) -> None:
         self._sheet.close()

@@ -12,6 +12,7 @@ from typing import IO
 
 import polars as pl
 
+from services.convert.column_names import cells_of
 from services.convert.dictionary_rows import HEADER
 from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
@@ -85,8 +86,7 @@ class OdsWriter:
         self._zip.add("mimetype", b"application/vnd.oasis.opendocument.spreadsheet", stored=True)
         for name, content in _package(facts, (*self._names, DICTIONARY)):
             self._zip.add(name, f"{_XML}{content}".encode())
-        size = 120 * table.rows * len(table.schema)
-        self._content = self._zip.open("content.xml", size=size)
+        self._content = self._zip.open("content.xml", size=table.as_xml(120))
         self._say(
             f'{_XML}<office:document-content{_SPACES} office:version="1.3">{_STYLES}'
             "<office:body><office:spreadsheet>"
@@ -164,7 +164,7 @@ def _valued(kind: str, name: str, value: pl.Expr, style: str = "") -> pl.Expr:
 
 def _cell(name: str, kind: pl.DataType, _risky: str | None) -> pl.Expr:
     """The cells of a column as XML; null where there is no value."""
-    value = pl.col(name)
+    value = cells_of(name)
     if kind == pl.Boolean:
         words = pl.when(value).then(pl.lit("true")).otherwise(pl.lit("false"))
         return pl.when(value.is_not_null()).then(_valued("boolean", "boolean-value", words))

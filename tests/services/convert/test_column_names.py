@@ -33,6 +33,40 @@ def extra(made: ConvertedRelease, name: str) -> str:
     return found.path.read_text(encoding="utf-8")
 
 
+# --- names that are patterns ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["*", "^n.*$", "^.*$"])
+@pytest.mark.parametrize("cells", [["=1", None, "b"], [1, None, 3], [1.5, None, float("nan")]])
+def test_a_name_that_is_a_pattern_is_one_name(tmp_path: Path, name: str, cells: list[Any]) -> None:
+    """Every format holds the column, and it may be the key."""
+    table = placed(n=["x", "=y", "z"], **{name: cells})
+    fields = [{"name": "n", "type": "string"}, {"name": name}, {"name": "lieu", "type": "geojson"}]
+    schema = {"fields": fields, "primaryKey": [name]}
+    forms = ("txt", "ndjson", "xlsx", "ods", "geojson", "kml", "gpkg", "pmtiles", "osm")
+    made = convert(table, tmp_path, *forms, schema=schema)
+    assert made.refused == ()
+    read = json.loads(file(tmp_path, "json").read_bytes())
+    wanted = [None if one != one else one for one in cells]
+    assert [(row["n"], row[name]) for row in read] == list(
+        zip(["x", "=y", "z"], wanted, strict=True)
+    )
+    assert made.guarded == {"n": 1} | ({name: 1} if cells[0] == "=1" else {})
+
+
+@pytest.mark.parametrize("name", ["*", "^n.*$"])
+def test_and_may_be_the_only_one(tmp_path: Path, name: str) -> None:
+    """Beside the place, or without one."""
+    forms = ("txt", "ndjson", "xlsx", "ods", "geojson", "kml", "gpkg", "pmtiles", "osm")
+    assert convert(placed(**{name: ["a", None, "c"]}), tmp_path, *forms).refused == ()
+    [row, *_] = json.loads(file(tmp_path, "json").read_bytes())
+    assert row == {name: "a", "lieu": {"type": "Point", "coordinates": [4.0, 45.0]}}
+    [feature, *_] = json.loads(file(tmp_path, "geojson").read_bytes())["features"]
+    assert feature["properties"] == {name: "a"}
+    convert(pa.table({name: [1, None]}), tmp_path, "txt", "ndjson", "xlsx", "ods")
+    assert json.loads(file(tmp_path, "json").read_bytes()) == [{name: 1}, {name: None}]
+
+
 # --- GeoPackage ----------------------------------------------------------------------------------
 
 
@@ -55,6 +89,13 @@ def test_gpkg_calls_the_geometry_as_the_table_does(tmp_path: Path) -> None:
     convert(placed(fid=[1, 2, 3], FID_=["a", "b", "c"]), tmp_path, "gpkg")
     info = pyogrio.read_info(file(tmp_path, "gpkg"))
     assert (info["geometry_name"], info["fid_column"]) == ("lieu", "fid__")
+
+
+def test_a_dataset_may_be_called_like_the_format(tmp_path: Path) -> None:
+    """Tables that begin with `gpkg` are the format's own."""
+    assert convert(placed(n=[1, 2, 3]), tmp_path, "gpkg", dataset="gpkg-essai").refused == ()
+    made = tmp_path / "out" / "gpkg-essai.gpkg"
+    assert pyogrio.list_layers(made).tolist() == [["data-gpkg-essai", "Point"]]
 
 
 @pytest.mark.parametrize(("count", "codes"), [(1998, []), (1999, ["format_too_many_columns"])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import itertools
 import json
 import zipfile
@@ -288,6 +289,37 @@ def test_zooms_come_from_the_data(
     """The whole in about one tile; a middling feature, or the gap between points, some pixels wide."""
     extent = GeoExtent(bounds, ("Point",), count, count, size, np.empty(0, np.uint64))
     assert zooms(extent) == expected
+
+
+@pytest.mark.parametrize(
+    ("area", "length", "last"), [(0, 0, 14), (1, 0, 14), (64_800, 0, 7), (0, 18_000, 8)]
+)
+def test_zooms_end_where_tiles_would_be_too_many(area: float, length: float, last: int) -> None:
+    """Some large areas or long lines among many small things."""
+    bounds = (-180.0, -90.0, 180.0, 90.0)
+    none = np.empty(0, np.uint64)
+    extent = GeoExtent(bounds, ("Point",), 10**6, 10**6, 1e-4, none, area, length)
+    assert zooms(extent) == (0, last)
+
+
+def test_a_large_area_among_points_ends(tmp_path: Path) -> None:
+    """The points' level would have millions of tiles of it."""
+    shapes = [shapely.box(-180, -80, 180, 80), *shapely.points([[4.0, 45], [4.00001, 45]])]
+    assert convert(located(shapes), tmp_path, "pmtiles").refused == ()
+    with file(tmp_path, "pmtiles").open("rb") as opened:
+        header = Reader(MmapSource(opened)).header()
+    assert header["max_zoom"] < 8
+    assert header["addressed_tiles_count"] < 20_000
+
+
+def test_tiles_too_full_are_no_reason_for_too_many(tmp_path: Path) -> None:
+    """Where points crowd, further levels are drawn, but none that a large area fills."""
+    crowd = np.random.default_rng(3).uniform([4, 45], [4.001, 45.001], (20_000, 2))
+    shapes = [shapely.box(-180, -80, 180, 80), *shapely.points(crowd)]
+    names = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(len(shapes))]
+    assert convert(located(shapes, nom=names), tmp_path, "pmtiles").refused == ()
+    with file(tmp_path, "pmtiles").open("rb") as opened:
+        assert Reader(MmapSource(opened)).header()["max_zoom"] < 8
 
 
 def test_osm_is_nodes_ways_and_relations(tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ from typing import Any
 import openpyxl
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from services.convert import sheets
-from tests.services.convert.tables import RELEASE, convert, file
+from services.convert.safe_table import SafeTable
+from tests.services.convert.tables import RELEASE, convert, file, letting_out
 
 SHEETS = ("xlsx", "ods")
 
@@ -228,6 +231,29 @@ def test_the_workbook_says_nothing_of_its_making(tmp_path: Path) -> None:
     book = openpyxl.load_workbook(file(tmp_path, "xlsx"))
     assert book.properties.lastModifiedBy is None
     assert book.properties.title == "Bancs publics"
+
+
+def test_long_sheets_are_told_by_what_the_table_holds(tmp_path: Path) -> None:
+    """A member of a ZIP file says before it is written whether it may pass 2 GiB: few long texts can."""
+    texts = pa.table({"t": [f"{n:05}" * 1000 for n in range(50)], "n": list(range(50))})
+    pq.write_table(texts, tmp_path / "t.parquet")
+    table = SafeTable(tmp_path / "t.parquet", letting_out("t", "n"))
+    convert(texts, tmp_path, *SHEETS)
+    for form, part in (("xlsx", "xl/worksheets/sheet1.xml"), ("ods", "content.xml")):
+        with zipfile.ZipFile(file(tmp_path, form)) as package:
+            assert package.getinfo(part).file_size < table.as_xml(60)
+
+
+@pytest.mark.parametrize(
+    ("form", "part"),
+    [("xlsx", "xl/worksheets/sheet1.xml"), ("ods", "content.xml"), ("kmz", "doc.kml")],
+)
+def test_a_short_member_is_of_the_oldest_kind(tmp_path: Path, form: str, part: str) -> None:
+    """Small programs read no others (ZIP 4.5 and its large members)."""
+    place = pa.array(shapely.to_wkb([shapely.Point(4, 45)]), pa.binary())
+    convert(pa.table({"id": ["a"], "lieu": place}), tmp_path, form)
+    with zipfile.ZipFile(file(tmp_path, form)) as package:
+        assert package.getinfo(part).extract_version == 20
 
 
 def test_an_ods_file_is_told_by_its_first_bytes(tmp_path: Path) -> None:
