@@ -22,7 +22,7 @@ from tests.connected.portal_copies import (
     until,
     with_portal,
 )
-from tests.connected.town import Town
+from tests.connected.town import Town, eventually
 from tests.peers.altered_feed import AlteredFeed
 from tests.peers.copies_server import CopiesServer
 from tests.peers.udata_server import Udata
@@ -42,7 +42,15 @@ class Crawled:
     async def csv(self) -> tuple[str, str]:
         """The ids of the dataset and its CSV file, as strangers see them."""
         path = f"/api/1/datasets/?organization={self.organization}"
-        [dataset] = (await asyncio.to_thread(self.udata.public, path))["data"]
+        found: list[dict[str, Any]] = []
+
+        async def listed() -> bool:
+            # While the portal writes a dataset, its stand-in for a database may leave it out.
+            found[:] = (await asyncio.to_thread(self.udata.public, path))["data"]
+            return bool(found)
+
+        await eventually(listed, "the portal does not list the dataset")
+        [dataset] = found
         whole = await asyncio.to_thread(self.udata.public, f"/api/1/datasets/{dataset['id']}/")
         [csv] = [one["id"] for one in whole["resources"] if one["format"] == "csv"]
         return whole["id"], csv
