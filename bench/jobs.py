@@ -29,6 +29,7 @@ def ecluse(task: str, source: Path, out: Path) -> Job:
 
         return lambda: source_to_table(source, card, out / "table.parquet", ReadLimits())
     if task == "anonymize":
+        import services.anonymize.warm_lists  # noqa: F401 - as a worker does
         from services.anonymize.anonymize_table import anonymize_table
 
         return lambda: anonymize_table(source, card, out / "safe.parquet")

@@ -34,7 +34,8 @@ def make_service(settings: Settings) -> Service:
     """The process `ecluse serve anonymize`."""
     settings = empty_spool(settings, "anonymize")
     store = open_store(settings, "anonymize")
-    pool = make_pool(settings, "services.anonymize.anonymize_table")
+    worked_with = ("services.anonymize.anonymize_table", "services.anonymize.warm_lists")
+    pool = make_pool(settings, *worked_with)
     # Without a database what is about people stops; all else passes.
     url = settings.database.get_secret_value()
     # A dataset's turn is a transaction that lasts as long as its work, a repeat included.

@@ -21,7 +21,7 @@ from shared.storage import Store
 
 # Below it a file is sent at once when it is whole: an upload in parts costs three requests more.
 FROM_BYTES = 16 * 2**20
-PART = 2**20
+PART = 4 * 2**20  # a smaller one costs more turns of the event loop than it is worth
 LOOK_SECONDS = 0.05
 
 Finished = Mapping[str, tuple[int, str]]  # name → bytes, SHA-256; empty when the work failed
