@@ -7,7 +7,6 @@ addresses. The portal reads the feed at night; what its dry run refuses can be m
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import Row, func, literal, or_, select, update
 
 from services.notify import tables as t
+from services.notify.look_for_ever import look_for_ever
 from services.notify.own_feed import OwnFeed
 from services.notify.preview_verdict import judge_preview
 from services.notify.udata_api import UdataApi
@@ -27,8 +27,6 @@ from shared.failures import OursAway, SourceAway
 from shared.logs import failure_place, logger
 from shared.messages import Reason
 from shared.settings import HarvestPortal
-
-LONGEST_IDLE = 60.0
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,7 @@ class FeedPreviews:
 
     async def run(self) -> None:
         """Tries for ever."""
-        while True:
-            try:
-                if not await self.look():
-                    await self._count()
-                    await asyncio.sleep(min(self.look_seconds, LONGEST_IDLE))
-            except OursAway as failure:
-                logger().warning("waiting", reason=failure.reasons[0].code)
-                await asyncio.sleep(1)
+        await look_for_ever(self.look, self._count, self.look_seconds)
 
     async def look(self) -> bool:
         """Tries one dataset on one portal; False if none is due."""

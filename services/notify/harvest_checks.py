@@ -6,7 +6,6 @@ by lease, all of one portal together, so that the portal's run is asked for once
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from services.notify import tables as t
 from services.notify.harvest_verdict import ENDED, Finding, Promise, Seen, is_ours, judge
+from services.notify.look_for_ever import look_for_ever
 from services.notify.own_feed import OwnFeed
 from services.notify.udata_api import HarvestSource, Item, UdataApi
 from shared import metrics
@@ -28,7 +28,6 @@ from shared.messages import Reason
 from shared.settings import HarvestPortal
 
 BATCH = 50
-LONGEST_IDLE = 60.0
 # So long after a check was due, what the portal does with this release is not news any more.
 GIVE_UP = timedelta(days=30)
 
@@ -46,14 +45,7 @@ class HarvestChecks:
 
     async def run(self) -> None:
         """Looks for ever."""
-        while True:
-            try:
-                if not await self.look():
-                    await self._count()
-                    await asyncio.sleep(min(self.look_seconds, LONGEST_IDLE))
-            except OursAway as failure:
-                logger().warning("waiting", reason=failure.reasons[0].code)
-                await asyncio.sleep(1)
+        await look_for_ever(self.look, self._count, self.look_seconds)
 
     async def look(self) -> int:
         """Looks at what is due of one portal; how many datasets."""
