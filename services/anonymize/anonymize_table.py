@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from services.anonymize.header_lexicon import words
 from services.anonymize.linked import cut_another_way
 from services.anonymize.look_like_people import check_subject
 from services.anonymize.population_uniques import population_uniques
-from services.anonymize.privacy_report import Protection, make_report, protection_report
+from services.anonymize.privacy_report import make_report, protection_report
 from services.anonymize.protect_counts import HiddenCells, dimension_names, protect_counts
 from services.anonymize.protect_table import (
     PROTECTED,
@@ -37,6 +38,7 @@ from services.anonymize.protect_table import (
 )
 from services.anonymize.recode_beside import NOTHING_BEFORE, Before
 from services.anonymize.removals import Removals
+from services.anonymize.report_shape import Protection
 from services.anonymize.safe_file import SafeFile
 from services.anonymize.scan_batches import BatchScan
 from services.anonymize.scan_table import Finding, scan_table
@@ -197,7 +199,10 @@ def _result(
 def _copy(source: pq.ParquetFile, plan: _Plan, out: Path) -> tuple[int, list[Finding]]:
     """Writes the columns of `plan`, scanning every batch on its way: (rows, findings)."""
     rows = 0
-    with BatchScan(plan.schema.names) as scan, SafeFile(out, plan.schema) as file:
+    with (
+        closing(BatchScan(plan.schema.names)) as scan,
+        closing(SafeFile(out, plan.schema)) as file,
+    ):
         for batch in source.iter_batches(BATCH_ROWS, columns=plan.schema.names):
             made = plan.made(batch, rows)
             scan.see(made, rows)
@@ -215,7 +220,7 @@ def _whole(
     """All rows as the rules let them out, scanned, and each one's unit."""
     batches, units, rows = [], [], 0
     names = [*plan.schema.names, *([unit] if unit else [])]
-    with BatchScan(plan.schema.names) as scan:
+    with closing(BatchScan(plan.schema.names)) as scan:
         for batch in source.iter_batches(BATCH_ROWS, columns=names):
             made = plan.made(batch, rows)
             scan.see(made, rows)
@@ -234,7 +239,7 @@ def _whole(
 
 
 def _write(table: pa.Table, out: Path) -> None:
-    with SafeFile(out, table.schema) as file:
+    with closing(SafeFile(out, table.schema)) as file:
         file.write(table)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from services.anonymize.privacy_report import PrivacyReport
+from services.anonymize.report_shape import PrivacyReport
 from services.anonymize.report_text import report_text
 from shared.messages import Language
 

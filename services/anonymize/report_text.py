@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.anonymize.privacy_report import PrivacyReport
+from services.anonymize.report_shape import PrivacyReport
 from services.anonymize.uniqueness_report import percent, uniqueness_lines
 from shared.messages import Language
 

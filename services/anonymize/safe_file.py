@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,15 +17,8 @@ class SafeFile:
         self._out, self._schema = out, schema
         self._writer: pq.ParquetWriter | None = None
 
-    def __enter__(self) -> SafeFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends the file, if there is one."""
         if self._writer is not None:
             self._writer.close()
 

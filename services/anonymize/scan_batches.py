@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 
 import pyarrow as pa
 
@@ -22,15 +21,8 @@ class BatchScan:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="scan")
         self._under_way: list[Future[None]] = []
 
-    def __enter__(self) -> BatchScan:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Looks at nothing more."""
         self._pool.shutdown(cancel_futures=True)
 
     def see(self, batch: pa.RecordBatch, first_row: int) -> None:

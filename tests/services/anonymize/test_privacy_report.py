@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.anonymize.apply_policy import Accepted
-from services.anonymize.privacy_report import NOT_CHECKED, make_report
+from services.anonymize.privacy_report import make_report
+from services.anonymize.report_shape import NOT_CHECKED
 from services.anonymize.report_text import report_text
 from services.anonymize.scan_table import Finding
 from shared.card import Card
