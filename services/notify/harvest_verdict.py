@@ -7,20 +7,18 @@ there once, could the portal read it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from services.notify.udata_api import (
-    HarvestError,
     HarvestSource,
     Item,
     Job,
     RemoteDataset,
     Resource,
 )
+from services.notify.udata_said import broken_by, failure_of, is_checked, messages_of, trouble_with
 from shared.messages import Reason
 
 Verdict = Literal[
@@ -265,7 +263,7 @@ def _files_unreadable(
         Reason(code="harvest_file_unreadable", expected=one.format, detail=found)
         for one in promise.distributions
         for each in held[one.url]
-        if (found := _trouble(each, published_at))
+        if (found := trouble_with(each, published_at))
     ]
     return _because("FILE_UNREADABLE", *bad) if bad else None
 
@@ -285,37 +283,9 @@ def _arrived(
     reasons = [Reason(code="harvest_received")]
     if orphans:
         reasons.append(Reason(code="harvest_orphans", count=len(orphans)))
-    checked = all(_checked(each, published_at) for many in held.values() for each in many)
+    checked = all(is_checked(each, published_at) for many in held.values() for each in many)
     # The crawler comes hours later: until then, or until the time is over, it is worth another look.
     return Finding("RECEIVED", tuple(reasons), settled=checked or overdue)
-
-
-def _trouble(resource: Resource, published_at: datetime) -> str | None:
-    """What the crawler says against a file, in a word of ours."""
-    said = resource.extras
-    if not _checked(resource, published_at):
-        return None
-    status = said.get("check:status")
-    if isinstance(status, int) and status >= 400:
-        return f"HTTP {status}"
-    if said.get("check:timeout") is True:
-        return "timeout"
-    if said.get("check:available") is False or said.get("check:error"):
-        return "unavailable"
-    if said.get("analysis:error"):
-        return "download"
-    if said.get("analysis:parsing:error"):
-        return "parsing"
-    return None
-
-
-def _checked(resource: Resource, published_at: datetime) -> bool:
-    try:
-        moment = datetime.fromisoformat(str(resource.extras.get("check:date")))
-    except ValueError:
-        return False
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment >= published_at
 
 
 def _before(resource: Resource, published_at: datetime) -> bool:
@@ -333,32 +303,3 @@ def _second(moment: datetime) -> datetime:
 
 def _because(verdict: Verdict, *reasons: Reason) -> Finding:
     return Finding(verdict, reasons)
-
-
-# --- words for what udata says in prose: its texts may quote anything, and are never passed on ---
-
-
-def messages_of(errors: Iterable[HarvestError]) -> str:
-    """All that was said, to look words up in."""
-    return " ".join(one.message or "" for one in errors)
-
-
-def failure_of(said: str) -> str:
-    """Why an item failed: `duplicate`, `owner`, `validation` or `unknown`."""
-    if "already exists" in said and said.startswith("Identifier"):
-        return "duplicate"
-    if "has another owner" in said:
-        return "owner"
-    return "validation" if "ValidationError" in said else "unknown"
-
-
-def broken_by(errors: Iterable[HarvestError]) -> str:
-    """What broke a run off: `HTTP 502`, `connection`, or the `content`."""
-    said = messages_of(errors)
-    if found := re.match(r"Redirect \((\d{3})\)", said) or re.match(
-        r"(\d{3}) (Client|Server)", said
-    ):
-        return f"HTTP {found[1]}"
-    if re.search(r"timed out|Max retries|Connection", said):
-        return "connection"
-    return "content"

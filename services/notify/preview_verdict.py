@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from services.notify.harvest_verdict import (
-    Distribution,
-    Promise,
-    broken_by,
-    failure_of,
-    messages_of,
-)
+from services.notify.harvest_verdict import Distribution, Promise
 from services.notify.udata_api import Preview, PreviewedDataset, Resource
+from services.notify.udata_said import broken_by, failure_of, messages_of
 from shared.messages import Reason
 
 # udata's word for a licence that it did not find in its list.
