@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,9 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 # The checks look at each block several times: it stays in the processor's cache.
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
+# So much of the largest entry is checked before anything else may read the archive.
+_LEAD_BYTES = 4 << 20
 _EOCD = struct.Struct("<4s4H2LH")
 _EOCD64_LOCATOR = struct.Struct("<4sLQL")
 _EOCD64 = struct.Struct("<4sQ2H2L4Q")
@@ -74,45 +76,70 @@ NOTHING_WANTED: Mapping[str, Path] = {}
 
 
 def check_archive(
-    source: Path, limits: ReadLimits, wanted: Mapping[str, Path] = NOTHING_WANTED
+    source: Path,
+    limits: ReadLimits,
+    wanted: Mapping[str, Path] = NOTHING_WANTED,
+    *,
+    begin: Callable[[], object] | None = None,
 ) -> CheckedArchive:
     """Inflates every entry once; those `wanted`, by name, are written where it says.
+
+    The largest comes last. Where it is long, `begin` is called once all others and its beginning
+    have passed: what reads the archive may start, and is to be abandoned if this raises.
 
     Raises Quarantined: those of `open_archive`, `archive_overlap`, `archive_ratio`,
     `archive_too_large`, `xml_dtd`, `xml_entity`, `xml_depth`, `xml_attributes`, `xml_token`,
     `sheet_too_large`.
     """
-    unpacked = errors = uncomputed = links = 0
+    counted = CheckedArchive(0, 0, 0, 0)
     with open_archive(source, limits) as archive, source.open("rb") as file:
         infos = archive.infolist()
         starts = _data_starts(file, infos, archive.start_dir)
-        for info, start in zip(infos, starts, strict=True):
-            name = info.filename.lower()
-            xml = XmlCheck(limits, sheet=name.startswith("xl/worksheets/"))
-            is_xml = name.endswith((".xml", ".rels", ".vml"))
-            sheets = OdsExtent(limits) if name == "content.xml" else None
-            size = 0
-            for chunk in _kept(_inflate(file, info, start), wanted.get(info.filename)):
-                size += len(chunk)
-                unpacked += len(chunk)
-                if size > max(info.compress_size, 1) * limits.ratio:
-                    raise Quarantined(Reason(code="archive_ratio", limit=limits.ratio))
-                if unpacked > limits.unpacked_bytes:
-                    raise Quarantined(
-                        Reason(
-                            code="archive_too_large",
-                            limit=limits.unpacked_bytes,
-                            detail="unpacked",
-                        )
-                    )
-                if is_xml:
-                    xml.feed(chunk)
-                if sheets:
-                    sheets.feed(chunk)
-            errors += xml.error_cells + (sheets.error_cells if sheets else 0)
-            uncomputed += xml.uncomputed + (sheets.uncomputed if sheets else 0)
-            links += name.startswith("xl/externallinks/") and name.endswith(".xml")
-    return CheckedArchive(unpacked, errors, uncomputed, links)
+        entries = sorted(zip(infos, starts, strict=True), key=lambda entry: entry[0].file_size)
+        for info, _ in entries:
+            if info.file_size > max(info.compress_size, 1) * limits.ratio:
+                raise Quarantined(Reason(code="archive_ratio", limit=limits.ratio))
+        for info, start in entries:
+            chunks = _kept(_inflate(file, info, start), wanted.get(info.filename))
+            last = info is entries[-1][0]
+            counted = _check_entry(info, chunks, counted, limits, begin if last else None)
+    return counted
+
+
+def _check_entry(
+    info: zipfile.ZipInfo,
+    chunks: Iterator[bytes],
+    counted: CheckedArchive,
+    limits: ReadLimits,
+    begin: Callable[[], object] | None,
+) -> CheckedArchive:
+    """What was counted before this entry, and in it."""
+    name = info.filename.lower()
+    xml = XmlCheck(limits, sheet=name.startswith("xl/worksheets/"))
+    is_xml = name.endswith((".xml", ".rels", ".vml"))
+    sheets = OdsExtent(limits) if name == "content.xml" else None
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > max(info.compress_size, 1) * limits.ratio:
+            raise Quarantined(Reason(code="archive_ratio", limit=limits.ratio))
+        if counted.unpacked_bytes + size > limits.unpacked_bytes:
+            raise Quarantined(
+                Reason(code="archive_too_large", limit=limits.unpacked_bytes, detail="unpacked")
+            )
+        if is_xml:
+            xml.feed(chunk)
+        if sheets:
+            sheets.feed(chunk)
+        if begin and size > _LEAD_BYTES:
+            begin()
+            begin = None
+    return CheckedArchive(
+        counted.unpacked_bytes + size,
+        counted.error_cells + xml.error_cells + (sheets.error_cells if sheets else 0),
+        counted.uncomputed + xml.uncomputed + (sheets.uncomputed if sheets else 0),
+        counted.external_links + (name.startswith("xl/externallinks/") and name.endswith(".xml")),
+    )
 
 
 def _kept(chunks: Iterator[bytes], to: Path | None) -> Iterator[bytes]:

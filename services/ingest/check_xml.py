@@ -26,7 +26,7 @@ _ERROR = b't="e"'
 _UNCOMPUTED = re.compile(
     rb"""<c\b(?![^>]*\bt=["']str)[^>]*>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:</c>|<v\s*/>|<v>\s*</v>)"""
 )
-_FORMULA, _CELL_END = b"<f", b"</c>"
+_FORMULA, _CELL_END = ord("f"), b"</c>"
 _OPEN, _SLASH, _CLOSE, _BANG, _QUERY = b"</>!?"
 _EQUALS, _R, _T, _E, _NINE, _SPACE = b"=rte9 "
 _LETTERS, _BEFORE_A, _UPPER = 26, ord("A") - 1, 0xDF
@@ -148,7 +148,7 @@ class XmlCheck:
         cells, rest = (
             (self._cell + chunk[:end] + _CELL_END, chunk[end:]) if end >= 0 else (b"", b"")
         )
-        if _FORMULA in cells:
+        if _begins(cells, _FORMULA):
             self.uncomputed += len(_UNCOMPUTED.findall(cells))
         self._cell = rest if end >= 0 else (self._cell + chunk)[-_MOST_CELL:]
 
@@ -165,12 +165,20 @@ class XmlCheck:
 def _columns(data: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
     """The numbers of columns that the letters, from two bytes after each of `at`, would be."""
     number = np.zeros(len(at), np.int64)
+    if not len(at):
+        return number
     more = np.ones(len(at), np.bool_)
     for place in range(2, 2 + _MOST_LETTERS):
         byte = data[at + place]
         more &= byte > _NINE
         number = np.where(more, number * _LETTERS + (byte & _UPPER) - _BEFORE_A, number)
     return number
+
+
+def _begins(block: bytes, letter: int) -> bool:
+    """Whether a tag of the block begins with the letter."""
+    data = np.frombuffer(block, np.uint8)
+    return _any((data[:-1] == _OPEN) & (data[1:] == letter))
 
 
 def _count(mask: NDArray[np.bool_]) -> int:

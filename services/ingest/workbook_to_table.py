@@ -1,17 +1,18 @@
 """Reads one sheet of a workbook (XLSX, ECMA-376; ODS; legacy XLS) as columns of cells by their type.
 
-An archive is checked first (`check_archive`); both epochs of Excel are read as meant. Formulas give
-their cached values; hidden sheets, comments, links and document properties are never read. A sheet
-lies in memory as a whole: its extent is bounded (`ReadLimits.sheet_cells`), its lines are rows of
-the sheet.
+An archive is checked (`check_archive`) before it is read, a long one's end while it is read; both
+epochs of Excel are read as meant. Formulas give their cached values; hidden sheets, comments, links
+and document properties are never read. A sheet lies in memory as a whole: its extent is bounded
+(`ReadLimits.sheet_cells`), its lines are rows of the sheet.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import python_calamine as calamine
 
 from services.ingest.cell_text import Cell, as_text, text_of
-from services.ingest.check_archive import NO_ARCHIVE, check_archive
+from services.ingest.check_archive import NO_ARCHIVE, CheckedArchive, check_archive
 from services.ingest.column_types import ARROW_TYPES, Reading
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
 from services.ingest.read_limits import ReadLimits
@@ -64,12 +65,14 @@ class WorkbookTable:
         declared: Sequence[str],
         limits: ReadLimits,
     ) -> None:
-        checked = NO_ARCHIVE if format_ == "xls" else check_archive(source, limits)
         if format_ == "xls" and source.stat().st_size > limits.archive_bytes:
             raise Quarantined(
                 Reason(code="archive_too_large", limit=limits.archive_bytes, detail="packed")
             )
-        index, sheet, hidden = _sheet(source, told.sheet, limits)
+        if format_ == "xls":
+            checked, (index, sheet, hidden) = NO_ARCHIVE, _sheet(source, told.sheet, limits)
+        else:
+            checked, (index, sheet, hidden) = _checked_sheet(source, told.sheet, limits)
         merged = _merged(sheet)
         rows: Iterator[list[Cell]] = sheet.iter_rows()
         head = list(islice(rows, 2 * HEADER_ROWS))
@@ -86,8 +89,7 @@ class WorkbookTable:
         self.warnings = tuple(Reason(code=code, count=n) for code, n in counts.items() if n)
         self.dropped = Dropped()
         self._first_line = top + header_rows + 1
-        body = _chained(head[top + header_rows :], rows)
-        self._columns = _columns(body, len(names))
+        self._columns = _columns(chain(head[top + header_rows :], rows), len(names))
 
     def batches(
         self,
@@ -96,20 +98,38 @@ class WorkbookTable:
         """All rows from the first on; each column of one type throughout."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
-        total = len(self._columns[0]) if self._columns else 0
-        for first in range(0, total, CHUNK_ROWS):
-            columns = [_joined(column.slice(first, CHUNK_ROWS)) for column in self._columns]
-            yield sieve.sift(first, columns, len(columns[0]))
+        for at, columns in enumerate(zip(*self._columns, strict=True)):
+            yield sieve.sift(at * CHUNK_ROWS, columns, len(columns[0]))
 
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
         """Ordinal → row of the sheet, from 1."""
         return {ordinal: self._first_line + ordinal for ordinal in ordinals}
 
 
-def _sheet(
+# Position (from 1) and content of the sheet to read, and how many are hidden.
+Sheet = tuple[int, calamine.CalamineSheet, int]
+
+
+def _checked_sheet(
     source: Path, name: str | None, limits: ReadLimits
-) -> tuple[int, calamine.CalamineSheet, int]:
-    """Position (from 1) and content of the sheet to read, and how many are hidden."""
+) -> tuple[CheckedArchive, Sheet]:
+    """The end of a long archive is checked while it is read, so that the check costs no time of its
+    own. It is the faster; where it finds something its answer is given at once, and who waits for
+    it ends the process with whatever the reader was at (`shared.workers`)."""
+    reader = ThreadPoolExecutor(1, thread_name_prefix="workbook")
+    reading: list[Future[Sheet]] = []
+    try:
+        checked = check_archive(
+            source,
+            limits,
+            begin=lambda: reading.append(reader.submit(_sheet, source, name, limits)),
+        )
+    finally:
+        reader.shutdown(wait=False)
+    return checked, reading[0].result() if reading else _sheet(source, name, limits)
+
+
+def _sheet(source: Path, name: str | None, limits: ReadLimits) -> Sheet:
     try:
         workbook = calamine.CalamineWorkbook.from_path(source)
         sheets = list(workbook.sheets_metadata)
@@ -224,26 +244,32 @@ def _header_end(texts: list[list[str]], top: int, merged: Ranges) -> int:
     return min(bottom, len(texts) - 1)
 
 
-def _chained(first: list[list[Cell]], rest: Iterator[list[Cell]]) -> Iterator[list[list[Cell]]]:
-    """The rows in chunks."""
-    while first or (first := list(islice(rest, _TURNED_ROWS))):
-        yield first
-        first = []
+def _columns(rows: Iterator[list[Cell]], width: int) -> list[list[pa.Array]]:
+    """Each column's cells, in arrays of `CHUNK_ROWS`, all of one type."""
+    columns: list[list[list[pa.Array]]] = [[] for _ in range(width)]
+    while first := list(islice(rows, _TURNED_ROWS)):
+        parts: list[list[pa.Array]] = [[] for _ in range(width)]
+        for turned in range(_TURNED_ROWS, CHUNK_ROWS + 1, _TURNED_ROWS):
+            for part, cells in zip(parts, zip(*first, strict=True), strict=True):
+                part.append(_array(cells))
+            if turned == CHUNK_ROWS or not (first := list(islice(rows, _TURNED_ROWS))):
+                break
+        for column, part in zip(columns, parts, strict=True):
+            column.append(_joined(part))
+    return [_one_type(column) for column in columns]
 
 
-def _columns(chunks: Iterable[list[list[Cell]]], width: int) -> list[pa.ChunkedArray]:
-    parts: list[list[pa.Array]] = [[] for _ in range(width)]
-    for rows in chunks:
-        for at, cells in enumerate(zip(*rows, strict=True)):
-            parts[at].append(_array(cells))
-    return [_one_type(column) for column in parts]
+def _joined(parts: list[pa.Array]) -> list[pa.Array]:
+    """One array where they are of one type."""
+    return [pa.concat_arrays(parts)] if len({part.type for part in parts}) == 1 else parts
 
 
 def _array(cells: Sequence[Cell]) -> pa.Array:
     """The cells by their type, as text where there are several; empty is null."""
     if type(cells[0]) is str:
         with suppress(pa.ArrowTypeError):
-            return _filled(pa.array(cells, pa.string()))
+            texts = pa.array(cells, pa.string())
+            return texts if any(cells) else pa.nulls(len(cells), pa.null())
     kinds = set(map(type, cells))
     values: Sequence[Cell | None] = cells
     if str in kinds and "" in cells:
@@ -260,22 +286,13 @@ def _array(cells: Sequence[Cell]) -> pa.Array:
     return pa.array([None if v is None else as_text(v) for v in values], pa.string())
 
 
-def _filled(texts: pa.Array) -> pa.Array:
-    """Texts, an empty one null."""
-    empty = pc.equal(texts, "")
-    if not empty.true_count:
-        return texts
-    if empty.true_count == len(texts):
-        return pa.nulls(len(texts), pa.null())
-    return pc.if_else(empty, pa.scalar(None, pa.string()), texts)
-
-
 def _moment(cell: Cell | None) -> Cell | None:
     """A day among moments, which is how midnight is read, is its midnight."""
     return dt.datetime.combine(cell, dt.time()) if type(cell) is dt.date else cell
 
 
-def _one_type(parts: list[pa.Array]) -> pa.ChunkedArray:
+def _one_type(blocks: list[list[pa.Array]]) -> list[pa.Array]:
+    parts = [part for block in blocks for part in block]
     types = {part.type for part in parts} - {pa.null()}
     if pa.float64() in types and not all(map(_finite, parts)):
         # 1e400, NaN: no spreadsheet program writes them; as text they are seen for what they are.
@@ -287,15 +304,16 @@ def _one_type(parts: list[pa.Array]) -> pa.ChunkedArray:
         kind = moment
     else:
         kind = pa.string()
-    return pa.chunked_array(
-        [text_of(part) if kind == pa.string() else part.cast(kind) for part in parts], kind
-    )
+    return [pa.concat_arrays([_as(part, kind) for part in block]) for block in blocks]
+
+
+def _as(part: pa.Array, kind: pa.DataType) -> pa.Array:
+    if kind == pa.string():
+        texts = text_of(part)
+        empty = pc.equal(texts, "")
+        return pc.if_else(empty, pa.scalar(None, kind), texts) if empty.true_count else texts
+    return part if part.type == kind else part.cast(kind)
 
 
 def _finite(part: pa.Array) -> bool:
     return part.type != pa.float64() or pc.all(pc.is_finite(part)).as_py() is not False
-
-
-def _joined(column: pa.ChunkedArray) -> pa.Array:
-    joined = column.combine_chunks()
-    return joined if isinstance(joined, pa.Array) else pa.concat_arrays(joined.chunks)
