@@ -49,9 +49,10 @@ def test_a_long_archive_may_be_read_once_all_but_its_end_has_passed(
     "parts",
     [
         {"long": xml(6 << 20), "short": xml(1000, ENTITY)},
+        {"long": xml(6 << 20), "another": xml(5 << 20, ENTITY)},
         {"long": xml(1 << 20, ENTITY) + xml(6 << 20), "short": xml(1000)},
     ],
-    ids=["another entry is bad", "its beginning is bad"],
+    ids=["another entry is bad", "another long entry is bad", "its beginning is bad"],
 )
 def test_nobody_reads_before(parts: dict[str, bytes], tmp_path: Path) -> None:
     begun: list[str] = []
