@@ -30,9 +30,8 @@ _FORMULA = b"table:formula"
 _UNCOMPUTED = re.compile(rb"<table:table-cell\b(?=[^>]*table:formula)(?![^>]*office:value-type)")
 _REPEAT = b"-repeated"
 _REPEATS = re.compile(_REPEAT)
-_OPEN = ord("<")
 _CELL_TAGS = (b"<table:table-cell", b"<table:covered-table-cell")
-_TEXT_TAG, _SEVEN = b"<text:p", np.uint64((1 << 56) - 1)
+_OPEN, _EQUALS, _SPACE = b"<= "
 
 
 class OdsExtent:
@@ -56,33 +55,23 @@ class OdsExtent:
             raise Quarantined(Reason(code="sheet_too_large", limit=_ROW_BYTES))
         if end:
             self._block(whole[:end])
-            self._count_empty(whole[:end])
-
-    def _count_empty(self, block: bytes) -> None:
-        """Cells that reach a reader as empty and are not."""
-        self.error_cells += block.count(_ERROR)
-        if _FORMULA in block:
-            self.uncomputed += len(_UNCOMPUTED.findall(block))
 
     def _block(self, block: bytes) -> None:
         """Whole rows. Those that repeat nothing and hold text are counted together; the others, and
         all where a sheet begins, are looked at one by one."""
-        tags = np.flatnonzero(np.frombuffer(block, np.uint8) == _OPEN)
-        # Eight bytes from every place on, overlapping.
-        words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
-        begins = words[tags]
-        ends = _standing(words, tags, begins, _END)
-        rows = len(ends)
-        repeats = [found.start() for found in _REPEATS.finditer(block)] if _REPEAT in block else []
-        if _TABLE in block or len(repeats) > rows:
+        seen = _Seen(block)
+        ends, rows = seen.ends, len(seen.ends)
+        # Cells that reach a reader as empty and are not.
+        self.error_cells += seen.errors
+        if seen.formulas:
+            self.uncomputed += len(_UNCOMPUTED.findall(block))
+        if seen.table or len(seen.repeats) > rows:
             plain = np.zeros(rows, np.bool_)
             widths = np.zeros(rows, np.int64)
         else:
-            cells, covered = (_standing(words, tags, begins, tag) for tag in _CELL_TAGS)
-            widths = _by_row(ends, cells) + _by_row(ends, covered)
-            texts = tags[begins & _SEVEN == _word(_TEXT_TAG)]
-            plain = (widths > 0) & (_by_row(ends, texts) > 0)
-            plain[np.searchsorted(ends, repeats)] = False
+            widths = _by_row(ends, seen.cells) + _by_row(ends, seen.covered)
+            plain = (widths > 0) & (_by_row(ends, seen.texts) > 0)
+            plain[np.searchsorted(ends, seen.repeats)] = False
         odd = np.flatnonzero(~plain).tolist()
         edges = [0, *(ends + len(_END)).tolist()]
         first = 0
@@ -134,18 +123,53 @@ class OdsExtent:
         return width
 
 
+class _Seen:
+    """What stands where in a block of whole rows, told by eight bytes at a time: an attribute by the
+    eight before its `=`, a tag by its first sixteen."""
+
+    def __init__(self, block: bytes) -> None:
+        data = np.frombuffer(block, np.uint8)
+        # Eight bytes from every place on, overlapping; the last tag is longer than two of them.
+        words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
+        tags = np.flatnonzero(data == _OPEN)
+        begins = words[tags]
+        elements = tags[begins == _word(b"<table:t")]
+        second = words[elements + 8]
+        self.cells = elements[second == _word(b"able-cel")]
+        self.table = _any((second & _HALF == _word(b"able")) & (second >> _FIFTH & _BYTE != _DASH))
+        self.covered = _next(words, tags[begins == _word(b"<table:c")], b"overed-t")
+        self.ends = _next(words, tags[begins == _word(b"</table:")], b"table-ro")
+        self.texts = tags[begins & _SEVEN == _word(b"<text:p")]
+        equals = np.flatnonzero(data[18:] == _EQUALS) + 18
+        if _any(data[equals - 1] <= _SPACE):
+            # As XML allows and few write; or in a text.
+            self.repeats = [found.start() for found in _REPEATS.finditer(block)]
+            self.errors, self.formulas = block.count(_ERROR), _FORMULA in block
+            return
+        names = words[equals - 8]
+        self.repeats = equals[names == _word(b"repeated")].tolist()
+        self.formulas = _any(names == _word(b":formula"))
+        types = equals[names == _word(b"lue-type")]
+        types = types[words[types + 1] & _SEVEN == _word(b'"error"')]
+        self.errors = int(np.count_nonzero(words[types - 18] == _word(b"calcext:")))
+
+
+_SEVEN, _HALF, _BYTE = (np.uint64((1 << bits) - 1) for bits in (56, 32, 8))
+_FIFTH, _DASH = np.uint64(32), np.uint64(ord("-"))
+
+
 def _word(text: bytes) -> np.uint64:
     return np.uint64(int.from_bytes(text, "little"))
 
 
-def _standing(
-    words: NDArray[np.uint64], tags: NDArray[np.int64], begins: NDArray[np.uint64], tag: bytes
-) -> NDArray[np.int64]:
-    """Those of `tags` where `tag` stands: by its first eight bytes, then by its last."""
-    at: NDArray[np.int64] = tags[begins == _word(tag[:8])]
-    last: NDArray[np.uint64] = words[np.minimum(at + len(tag) - 8, len(words) - 1)]
-    found: NDArray[np.int64] = at[last == _word(tag[-8:])]
+def _next(words: NDArray[np.uint64], at: NDArray[np.int64], text: bytes) -> NDArray[np.int64]:
+    """Those of the places where `text` comes eight bytes later."""
+    found: NDArray[np.int64] = at[words[at + 8] == _word(text)]
     return found
+
+
+def _any(mask: NDArray[np.bool_]) -> bool:
+    return bool(mask.any())
 
 
 def _by_row(ends: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.int64]:
