@@ -138,7 +138,9 @@ class _Seen:
         self.cells = elements[second == _word(b"able-cel")]
         self.table = _any((second & _HALF == _word(b"able")) & (second >> _FIFTH & _BYTE != _DASH))
         self.covered = _next(words, tags[begins == _word(b"<table:c")], b"overed-t")
-        self.ends = _next(words, tags[begins == _word(b"</table:")], b"table-ro")
+        ends = _next(words, tags[begins == _word(b"</table:")], b"table-ro")
+        # Not that of a group of rows.
+        self.ends = ends[words[ends + len(_END) - 8] == _word(_END[-8:])]
         self.texts = tags[begins & _SEVEN == _word(b"<text:p")]
         equals = np.flatnonzero(data[18:] == _EQUALS) + 18
         if _any(data[equals - 1] <= _SPACE):

@@ -27,6 +27,7 @@ REPEATED = (
     CELL.format(" table:number-columns-repeated\n= '3'"),
 )
 CELL_IN_ROW = r"<table:(?:covered-)?table-cell.*?(?=<table:(?:cov|tab)|</table:table-row)"
+GROUPED = "</table:table-row-group><table:table-row-group>"
 ROWS = ("<table:table-row>", '<table:table-row table:number-rows-repeated="4">')
 rows = st.builds(
     lambda opening, cells: opening + "".join(cells) + "</table:table-row>",
@@ -80,7 +81,7 @@ def test_ods_extent(sheet: list[str], sizes: list[int]) -> None:
     height, width = extent(sheet)
     start, end = "<table:table table:name='a'>", "</table:table>"
     # Two sheets: the second is counted afresh.
-    content = (start + "".join(sheet) + end) * 2
+    content = (start + GROUPED.join(sheet) + end) * 2
     whole = content.encode()
     if not height:
         assert fits(whole, sizes, ReadLimits(sheet_rows=0, sheet_columns=0))
