@@ -20,8 +20,8 @@ _ROW_BYTES = 64 * MIB
 _END = b"</table:table-row>"
 _TABLE = b"<table:table "
 _INSIDE = rb"""(?:[^>"']|"[^"]*"|'[^']*')*>"""
-_ROW = re.compile(rb"<table:table-row\b" + _INSIDE)
-_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b" + _INSIDE)
+_ROW = re.compile(rb"<table:table-row(?=[\s/>])" + _INSIDE)
+_CELL = re.compile(rb"<table:(?:covered-)?table-cell(?=[\s/>])" + _INSIDE)
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']([0-9]{1,18})["']""")
 _VALUE = re.compile(rb"office:value-type|<text:p")
 # How LibreOffice writes a cell such as #N/A; a formula's cell without a type has no value saved.
@@ -87,8 +87,10 @@ class OdsExtent:
             self._reset()
         times = 1
         if _REPEAT in row:
-            opening = _ROW.search(row)
-            times = _repeats(opening[0]) if opening else 1
+            # Rows without an end of their own come before the one that ends here.
+            *empty, last = _ROW.findall(row) or [b""]
+            self._add(sum(map(_repeats, empty)), 0)
+            times = _repeats(last)
             width = self._width(row)
         else:
             cells = sum(row.count(tag) for tag in _CELL_TAGS)

@@ -28,7 +28,11 @@ REPEATED = (
 )
 CELL_IN_ROW = r"<table:(?:covered-)?table-cell.*?(?=<table:(?:cov|tab)|</table:table-row)"
 GROUPED = "</table:table-row-group><table:table-row-group>"
-ROWS = ("<table:table-row>", '<table:table-row table:number-rows-repeated="4">')
+ROWS = (
+    "<table:table-row>",
+    '<table:table-row table:number-rows-repeated="4">',
+    '<table:table-row/><table:table-row table:number-rows-repeated="4">',
+)
 rows = st.builds(
     lambda opening, cells: opening + "".join(cells) + "</table:table-row>",
     st.sampled_from(ROWS),
@@ -41,6 +45,7 @@ def extent(sheet: list[str]) -> tuple[int, int]:
     height = width = at = 0
     for row in sheet:
         times = 4 if "number-rows-repeated" in row else 1
+        at += row.count("<table:table-row/>")
         cells = re.findall(CELL_IN_ROW, row, re.DOTALL)
         column = last = 0
         for cell in cells:
