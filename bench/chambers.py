@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from bench.city import cores
 from bench.mixed_table import write_table
-from shared.arrow_memory import LEAN
+from shared.worker_memory import LEAN
 
 ROOT = Path(__file__).parents[1]
 ROWS, QUICK_ROWS = 2_000_000, 40_000
@@ -97,7 +97,7 @@ def _run(who: str, task: str, source: Path, out: Path) -> Used:
 
 
 def environment() -> Sequence[str]:
-    """The same threads for everybody, as many as there are cores; Arrow's allocator as in a worker."""
+    """The same threads for everybody, as many as there are cores; the allocators as in a worker."""
     names = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS")
     told = dict.fromkeys(names, str(cores())) | LEAN
     return ["env", *(f"{name}={value}" for name, value in told.items())]

@@ -26,11 +26,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import psutil
 
-from shared.arrow_memory import take_lean_allocator
 from shared.confine import Bounds, confine
 from shared.failures import EcluseError, Quarantined, disk_full
 from shared.logs import failure_place
 from shared.messages import Reason
+from shared.worker_memory import take_lean_allocators
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class _Worker:
 
     def __init__(self, modules: tuple[str, ...], bounds: Bounds | None) -> None:
         self._bounds = bounds
-        take_lean_allocator()
+        take_lean_allocators()
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(

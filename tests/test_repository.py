@@ -52,7 +52,7 @@ def test_every_extra_has_its_lock() -> None:
 def test_only_settings_read_the_environment(path: Path) -> None:
     """One place reads the environment; the local stack passes it on to its children, and workers are
     told in theirs which allocator a library is to take."""
-    allowed = {"shared/settings.py", "deploy/local/child.py", "shared/arrow_memory.py"}
+    allowed = {"shared/settings.py", "deploy/local/child.py", "shared/worker_memory.py"}
     if path.relative_to(ROOT).as_posix() not in allowed:
         assert not re.search(r"os\.environ|getenv", read(path))
 
