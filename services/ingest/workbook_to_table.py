@@ -65,14 +65,8 @@ class WorkbookTable:
         declared: Sequence[str],
         limits: ReadLimits,
     ) -> None:
-        if format_ == "xls" and source.stat().st_size > limits.archive_bytes:
-            raise Quarantined(
-                Reason(code="archive_too_large", limit=limits.archive_bytes, detail="packed")
-            )
-        if format_ == "xls":
-            checked, (index, sheet, hidden) = NO_ARCHIVE, _sheet(source, told.sheet, limits)
-        else:
-            checked, (index, sheet, hidden) = _checked_sheet(source, told.sheet, limits)
+        opened = _bounded_sheet if format_ == "xls" else _checked_sheet
+        checked, (index, sheet, hidden) = opened(source, told.sheet, limits)
         merged = _merged(sheet)
         rows: Iterator[list[Cell]] = sheet.iter_rows()
         head = list(islice(rows, 2 * HEADER_ROWS))
@@ -108,6 +102,17 @@ class WorkbookTable:
 
 # Position (from 1) and content of the sheet to read, and how many are hidden.
 Sheet = tuple[int, calamine.CalamineSheet, int]
+
+
+def _bounded_sheet(
+    source: Path, name: str | None, limits: ReadLimits
+) -> tuple[CheckedArchive, Sheet]:
+    """Of a legacy workbook, which is no archive."""
+    if source.stat().st_size > limits.archive_bytes:
+        raise Quarantined(
+            Reason(code="archive_too_large", limit=limits.archive_bytes, detail="packed")
+        )
+    return NO_ARCHIVE, _sheet(source, name, limits)
 
 
 def _checked_sheet(
@@ -246,16 +251,14 @@ def _header_end(texts: list[list[str]], top: int, merged: Ranges) -> int:
 
 def _columns(rows: Iterator[list[Cell]], width: int) -> list[list[pa.Array]]:
     """Each column's cells, in arrays of `CHUNK_ROWS`, all of one type."""
+    turned = (
+        [_array(cells) for cells in zip(*some, strict=True)]
+        for some in iter(lambda: list(islice(rows, _TURNED_ROWS)), [])
+    )
     columns: list[list[list[pa.Array]]] = [[] for _ in range(width)]
-    while first := list(islice(rows, _TURNED_ROWS)):
-        parts: list[list[pa.Array]] = [[] for _ in range(width)]
-        for turned in range(_TURNED_ROWS, CHUNK_ROWS + 1, _TURNED_ROWS):
-            for part, cells in zip(parts, zip(*first, strict=True), strict=True):
-                part.append(_array(cells))
-            if turned == CHUNK_ROWS or not (first := list(islice(rows, _TURNED_ROWS))):
-                break
-        for column, part in zip(columns, parts, strict=True):
-            column.append(_joined(part))
+    while block := list(islice(turned, CHUNK_ROWS // _TURNED_ROWS)):
+        for column, parts in zip(columns, zip(*block, strict=True), strict=True):
+            column.append(_joined(list(parts)))
     return [_one_type(column) for column in columns]
 
 
