@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 
 from rich import box
 from rich.console import Console
@@ -30,7 +32,7 @@ _SAY: dict[str, tuple[str, str]] = {
     "rows": ("Lignes", "Rows"),
     "column": ("Colonne", "Column"),
     "type": ("Type", "Type"),
-    "read_as": ("Lu comme", "Read as"),
+    "read_as": ("Lu comme : {}. Lignes : {}", "Read as: {}. Rows: {}"),
     "warnings": ("À savoir", "To know"),
     "more": ("… et {} autres, dans {}.", "… and {} more, in {}."),
     "nth": ("N°", "No."),
@@ -48,8 +50,8 @@ _SAY: dict[str, tuple[str, str]] = {
         "Columns no. {} and {} hold longitude and latitude (source.point makes a geometry of them).",
     ),
     "missing": (
-        "Métadonnées à compléter avant de déclarer la fiche",
-        "Metadata to add before the card is declared",
+        "Métadonnées à compléter avant de déclarer la fiche : {}",
+        "Metadata to add before the card is declared: {}",
     ),
     "unchecked": (
         "Non vérifié ici : versions déjà publiées, jeux de données liés, décision et signature.",
@@ -73,9 +75,8 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
     console.print(say(trial.outcome))
     for reason in trial.reasons[:_SHOWN]:
         text = reason.text(language)
-        console.print(f"\n• {text.what}", markup=False, highlight=False)
-        why = f"  {text.why}\n  → {text.next}"
-        console.print(why, style="dim", markup=False, highlight=False)
+        _tell(console, f"\n• {text.what}", language)
+        _tell(console, f"  {text.why}\n  → {text.next}", language, "dim")
     _print_more(len(trial.reasons), "report.json", language, console, say)
     _print_quality(trial, language, console, say)
     if trial.files:
@@ -88,10 +89,10 @@ def print_trial(card: Card, trial: Trial, language: Language, console: Console) 
         for name, kind in trial.columns:
             table.add_row(escape(name), kind)
         console.print(table)
-        console.print(privacy_text(trial, language), markup=False, highlight=False)
+        _tell(console, privacy_text(trial, language), language)
     if missing := card.missing_metadata():
-        console.print(f"[yellow]{say('missing')} :[/yellow] {', '.join(missing)}")
-    console.print(say("unchecked"), style="dim")
+        _tell(console, say("missing").format(", ".join(missing)), language, "yellow")
+    _tell(console, say("unchecked"), language, "dim")
 
 
 def _print_quality(
@@ -101,18 +102,18 @@ def _print_quality(
     if "source" not in trial.quality:
         return
     read_as = str(trial.quality["source"]["format"]).upper()
-    rows = f"{say('rows')} : {_number(trial.quality['rows'], language)}"
-    console.print(f"{say('read_as')} : {read_as}. {rows}", highlight=False)
+    rows = _number(trial.quality["rows"], language)
+    _tell(console, say("read_as").format(read_as, rows), language)
     for place in trial.quality.get("derivable", []):
-        console.print(f"• {say('derivable').format(place['position'])}", highlight=False)
+        _tell(console, f"• {say('derivable').format(place['position'])}", language)
     if points := trial.quality.get("points"):
         said = say("points").format(points["longitude"], points["latitude"])
-        console.print(f"• {said}", highlight=False)
+        _tell(console, f"• {said}", language)
     if warnings := trial.quality.get("warnings"):
         console.print(f"\n{say('warnings')}", highlight=False)
         for warning in warnings[:_SHOWN]:
             text = Reason.model_validate(warning).text(language)
-            console.print(f"• {text.what} {text.next}", markup=False, highlight=False)
+            _tell(console, f"• {text.what} {text.next}", language)
         _print_more(len(warnings), "quality.json", language, console, say)
     _print_profile(trial, language, console, say)
 
@@ -143,6 +144,19 @@ def _print_profile(
             place, name, column["type"], empty, distinct, "–".join(dict.fromkeys(lengths))
         )
     console.print(table)
+
+
+def _tell(console: Console, text: str, language: Language, style: str | None = None) -> None:
+    """Text for a person. French puts a space before some signs, at which no line may end: rich ends
+    lines at those too, so lines are cut here."""
+    if language == "fr":
+        text = re.sub("(?<=«) | (?=[:;?!%»])", "\N{NO-BREAK SPACE}", text)
+    width = console.width
+    lines = [
+        fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    ]
+    console.print("\n".join(lines), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(value: int, language: Language) -> str:

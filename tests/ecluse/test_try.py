@@ -237,7 +237,7 @@ def test_what_is_to_know(bancs: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     text = "id;[places];ville;lon;lat\nB1;3;Lyon;4.8;45.7\nB2;4;Bron;4.9;45.7\nTotal;7;;;\n"
     (bancs / "data.csv").write_text(text, encoding="utf-8")
     said = " ".join(tried(bancs, tmp_path / "out").output.split())
-    assert "Read as : CSV" in said
+    assert "Read as: CSV" in said
     assert "The line of totals below the table was left out." in said
     assert "can be added (derive) by column no. 3." in said
     assert "Columns no. 4 and 5 hold longitude and latitude" in said
@@ -293,7 +293,7 @@ def test_a_stopped_file_has_its_whole_report(
     text = f"id;[places]\nB1;3\n{SECRET};{SECRET}\nB3;{SECRET}\nTotal;7\n"
     (bancs / "data.csv").write_text(text, encoding="utf-8")
     said = tried(bancs, tmp_path / "out").output
-    assert "Read as : CSV. Rows : 3" in " ".join(said.split())
+    assert "Read as: CSV. Rows: 3" in " ".join(said.split())
     assert "The line of totals below the table was left out." in " ".join(said.split())
     written = (tmp_path / "out" / "quality.json").read_text(encoding="utf-8")
     told = json.loads(written)
