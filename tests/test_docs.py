@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -32,7 +33,7 @@ from shared.topics import TOPICS
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in DOCS.rglob("*.md") if "reference" not in p.parts)])
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(#[^)\s]+)?\)")
 CODE = re.compile(r"`([^`\n]+)`")
 GROUP = typer.main.get_command(app)
@@ -49,7 +50,7 @@ def text(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return [body for kind, body in FENCE.findall(text(page)) if kind == language]
+    return [dedent(body) for kind, body in FENCE.findall(text(page)) if kind == language]
 
 
 def anchors(page: Path) -> set[str]:
