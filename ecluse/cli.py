@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 from urllib.parse import quote, urlsplit
@@ -17,7 +18,17 @@ from pydantic_settings import SettingsError
 
 from ecluse import operator_commands, portal_commands
 from ecluse.print_status import print_dataset, print_inventory
-from ecluse.terminal import AsJson, Why, call, fail, load, out, show, wait_for
+from ecluse.terminal import (
+    AsJson,
+    Why,
+    call,
+    fail,
+    has_no_policy,
+    load,
+    out,
+    show,
+    wait_for,
+)
 from shared.logs import failure_place
 from shared.settings import settings
 
@@ -243,12 +254,13 @@ def try_(
 ) -> None:
     """See what would be published of a file, and what would stop it. Nothing leaves this machine."""
     from ecluse.try_card import make_room, try_card  # noqa: PLC0415 - heavy libraries
-    from ecluse.try_proposal import write_proposal  # noqa: PLC0415 - heavy libraries
+    from ecluse.try_proposal import columns_of, write_proposal  # noqa: PLC0415 - heavy libraries
     from ecluse.try_report import print_trial, write_reports  # noqa: PLC0415 - heavy libraries
 
     if not file.is_file():
         fail(2, "there is no such file", as_json=as_json)
-    loaded = load(card, as_json)
+    undecided = propose and has_no_policy(card)
+    loaded = load(card, as_json, partial(columns_of, source=file) if undecided else None)
     try:
         make_room(folder, loaded, (file, card))
     except ValueError as wrong:
@@ -256,7 +268,7 @@ def try_(
     except OSError:
         fail(2, "--out must name a folder that can be written to", as_json=as_json)
     try:
-        trial = try_card(loaded, file, folder, settings())
+        trial = try_card(loaded, file, folder, settings(), undecided=undecided)
         if propose:
             write_proposal(loaded, file, folder, settings().language)
     except Exception as error:  # noqa: BLE001 - a library's text may quote a cell: only its place is said

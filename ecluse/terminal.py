@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -14,7 +14,14 @@ from rich.markup import escape
 
 from ecluse.client import CallFailed, Client
 from shared.card import Card
-from shared.card_file import BadCard, find_strategy, load_card, load_strategy
+from shared.card_file import (
+    BadCard,
+    find_strategy,
+    lacks_policy,
+    load_card,
+    load_strategy,
+    read_yaml,
+)
 from shared.failures import EcluseError
 from shared.messages import Reason
 from shared.settings import settings
@@ -65,11 +72,23 @@ def text_of(code: str) -> str:
     return str(Reason(code=code).text(settings().language))
 
 
-def load(card: Path, as_json: bool) -> Card:
-    """The card, resolved with the strategy of the settings or of a folder above it."""
+def has_no_policy(card: Path) -> bool:
+    """Whether the card's columns are to be decided about yet. `load` says what is wrong with it."""
+    try:
+        return lacks_policy(read_yaml(card))
+    except BadCard:
+        return False
+
+
+def load(
+    card: Path,
+    as_json: bool,
+    columns: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+) -> Card:
+    """The card, resolved with the strategy of the settings or of a folder above it. See `load_card`."""
     try:
         strategy = load_strategy(settings().strategy_file or find_strategy(card))
-        return load_card(card, strategy)
+        return load_card(card, strategy, columns)
     except BadCard as bad:
         problems = [{"field": one.field, "message": one.message} for one in bad.problems]
         if as_json:
@@ -79,4 +98,6 @@ def load(card: Path, as_json: bool) -> Card:
         for one in bad.problems:
             where, what = escape(one.field), escape(one.message)
             err.print(f"  [bold]{where}[/bold] {what}", highlight=False)
+        if {"privacy", "privacy.columns"} & {one.field for one in bad.problems}:
+            err.print("`ecluse try --propose` drafts a policy.", highlight=False)
         raise typer.Exit(2) from None

@@ -87,13 +87,18 @@ def make_room(out: Path, card: Card, kept: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def try_card(card: Card, source: Path, out: Path, settings: Settings) -> Trial:
-    """Runs ingest, anonymize and convert on `source`; files go to `out` when nothing stops them."""
+def try_card(
+    card: Card, source: Path, out: Path, settings: Settings, *, undecided: bool = False
+) -> Trial:
+    """Runs ingest, anonymize and convert on `source`; files go to `out` when nothing stops them.
+
+    `undecided`: nobody has said yet what becomes of the columns; the trial ends with ingest.
+    """
     trial = Trial()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         try:
-            _run(trial, card, source, work, out, settings)
+            _run(trial, card, source, work, out, settings, undecided=undecided)
         except SourceAway as failure:
             trial.reasons, trial.outcome = failure.reasons, "quarantined"
         except Quarantined as failure:
@@ -105,7 +110,16 @@ def try_card(card: Card, source: Path, out: Path, settings: Settings) -> Trial:
     return trial
 
 
-def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path, settings: Settings) -> None:
+def _run(
+    trial: Trial,
+    card: Card,
+    source: Path,
+    work: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    undecided: bool,
+) -> None:
     trial.stage = "ingest"
     card = with_named_schema(card, settings)
     ingested = source_to_table(source, card, work / "table.parquet", ReadLimits())
@@ -114,6 +128,8 @@ def _run(trial: Trial, card: Card, source: Path, work: Path, out: Path, settings
     # A column that the card does not name is a secret until a person has decided about it.
     trial.columns = [(c.name, c.type) for c in ingested.columns if c.declared]
     trial.stage = "anonymize"
+    if undecided:
+        raise Quarantined(Reason(code="policy_missing", detail=PROPOSAL))
     safe = anonymize_table(work / "table.parquet", card, work / "safe.parquet")
     trial.privacy = safe.report
     trial.columns = [(name, types[name]) for name, _ in safe.columns]

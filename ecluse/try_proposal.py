@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from ecluse.try_card import PROPOSAL
 from services.anonymize.propose_policy import Proposal, hierarchy_for, propose_policy
+from services.ingest.open_source import open_source
 from services.ingest.source_to_table import ReadLimits, source_to_table
 from shared.card import Card
+from shared.card_parts import TableSchema
+from shared.card_source import Derived, Source
 from shared.failures import Quarantined
 from shared.messages import Language
 
@@ -37,6 +45,24 @@ _SAY: dict[str, tuple[str, str]] = {
     ),
     "unreachable": ("k = {k} : hors d'atteinte", "k = {k}: out of reach"),
 }
+
+
+def columns_of(content: Mapping[str, Any], source: Path) -> tuple[str, ...]:
+    """The columns that a card without a policy would have to decide about: those of its schema, else
+    of the file as the card says to read it. Of what cannot be read, one that is not there: the trial
+    says what is wrong."""
+    schema = content.get("schema")
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    try:
+        if fields:
+            return tuple(field.name for field in TableSchema.model_validate(schema).fields)
+        told = Source.model_validate(content.get("source") or {})
+        with tempfile.TemporaryDirectory() as folder:
+            headers = open_source(source, told, (), ReadLimits(), Path(folder)).headers
+        added = [Derived.model_validate(one).add.values() for one in content.get("derive") or ()]
+    except (Quarantined, ValidationError):
+        return ("?",)
+    return tuple(name for name in (*headers, *chain(*added)) if name)
 
 
 def propose(card: Card, source: Path) -> Proposal:

@@ -151,12 +151,16 @@ def _tell(console: Console, text: str, language: Language, style: str | None = N
     lines at those too, so lines are cut here."""
     if language == "fr":
         text = re.sub("(?<=«) | (?=[:;?!%»])", "\N{NO-BREAK SPACE}", text)
-    width = console.width
-    lines = [
-        fill(line, width, break_long_words=False, break_on_hyphens=False)
-        for line in text.split("\n")
-    ]
-    console.print("\n".join(lines), style=style, markup=False, highlight=False, soft_wrap=True)
+    told = "\n".join(_cut(line, console.width) for line in text.split("\n"))
+    console.print(told, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _cut(line: str, width: int) -> str:
+    """What goes on in further lines stands under what it belongs to."""
+    under = " " * (len(line) - len(line.lstrip("•→- ")))
+    return fill(
+        line, width, subsequent_indent=under, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _number(value: int, language: Language) -> str:

@@ -6,6 +6,7 @@ YAML 1.2 because YAML 1.1 readers turn `on` into true and the postal code 01001 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,8 +61,19 @@ def parse_yaml(text: str) -> dict[str, Any]:
     return content
 
 
-def load_card(path: Path, strategy: Strategy) -> Card:
-    """The card at `path`, its Table Schema inlined, resolved with `strategy`.
+def lacks_policy(content: Mapping[str, Any]) -> bool:
+    """Whether the card says nothing of its columns yet."""
+    privacy = content.get("privacy")
+    return privacy is None or (isinstance(privacy, dict) and not privacy.get("columns"))
+
+
+def load_card(
+    path: Path,
+    strategy: Strategy,
+    columns: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+) -> Card:
+    """The card at `path`, its Table Schema inlined, resolved with `strategy`. One that lacks a policy
+    gets, for a trial, one that keeps `columns`.
 
     Raises BadCard with every problem found.
     """
@@ -80,6 +92,9 @@ def load_card(path: Path, strategy: Strategy) -> Card:
                     "is not a readable JSON file: check the path beside the card",
                 )
             ) from None
+    if columns is not None and lacks_policy(content):
+        policy = {"columns": dict.fromkeys(columns(content), "keep")}
+        content["privacy"] = (content.get("privacy") or {}) | policy
     return check_card(content, strategy)
 
 

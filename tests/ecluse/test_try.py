@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from ecluse import try_card as module
@@ -253,6 +254,59 @@ def test_a_draft_is_written_when_asked_for(bancs: Path, tmp_path: Path) -> None:
     assert '"age": keep' in draft
     assert "quasi_identifiers" in draft
     assert tried(bancs, tmp_path / "out").exit_code == 3
+    assert not (tmp_path / "out" / "proposal.yaml").exists()
+
+
+UNDECIDED = CARD.split("schema:", maxsplit=1)[0].format(more="", policy="")
+SCHEMA = 'schema: {fields: [{name: id}, {name: "[places]", type: integer}]}\n'
+DERIVE = "derive: [{column: ville, by: name, within: '69', add: [code_insee]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "header", "drafted"),
+    [
+        ("", "id;[places];ville", {"id", "[places]", "ville"}),
+        (SCHEMA, "id;[places]", {"id", "[places]"}),
+        (DERIVE, "id;[places];ville", {"id", "[places]", "ville", "code_insee"}),
+        ("privacy: {columns: {}}\n", "id;[places]", {"id", "[places]"}),
+    ],
+    ids=["the file's columns", "the schema's", "derived ones too", "an empty policy"],
+)
+def test_a_card_without_policy_gets_its_draft(
+    more: str, header: str, drafted: set[str], bancs: Path, tmp_path: Path
+) -> None:
+    """It is read, and nothing more: no file comes out until somebody has decided."""
+    (bancs / "card.yaml").write_text(UNDECIDED + more, encoding="utf-8")
+    rows = ["B1;3;Bron", "B2;4;Lyon"]
+    width = header.count(";") + 1
+    lines = [header, *(";".join(row.split(";")[:width]) for row in rows)]
+    (bancs / "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    refused = tried(bancs, tmp_path / "out")
+    assert refused.exit_code == 2
+    assert "`ecluse try --propose` drafts a policy." in " ".join(refused.output.split())
+    said = tried(bancs, tmp_path / "out", "--propose", "--json")
+    assert said.exit_code == 3
+    told = json.loads(said.output)
+    assert [reason["code"] for reason in told["reasons"]] == ["policy_missing"]
+    assert told["files"] == []
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"proposal.yaml", "quality.json", "report.json"}
+    draft = YAML(typ="safe").load((tmp_path / "out" / "proposal.yaml").read_text(encoding="utf-8"))
+    assert set(draft["privacy"]["columns"]) == drafted
+    # What was drafted can be copied as it is.
+    (bancs / "card.yaml").write_text(
+        UNDECIDED + more.replace("privacy: {columns: {}}\n", "")
+        + (tmp_path / "out" / "proposal.yaml").read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )  # fmt: skip
+    assert tried(bancs, tmp_path / "out").exit_code == 0
+
+
+def test_a_file_that_cannot_be_read_has_no_draft(bancs: Path, tmp_path: Path) -> None:
+    (bancs / "card.yaml").write_text(UNDECIDED, encoding="utf-8")
+    (bancs / "data.csv").write_bytes(b"")
+    told = json.loads(tried(bancs, tmp_path / "out", "--propose", "--json").output)
+    assert [reason["code"] for reason in told["reasons"]] == ["no_rows"]
     assert not (tmp_path / "out" / "proposal.yaml").exists()
 
 
