@@ -60,7 +60,7 @@ class Reason(BaseModel):
         """This reason in plain words. An unknown code falls back to the text of `unknown`."""
         template = catalogue().get(self.code, catalogue()["unknown"])[language]
         facts = {name: "?" if value is None else value for name, value in self.model_dump().items()}
-        if self.code == "type_mismatch":
+        if self.code in ("type_mismatch", "type_nearly"):
             facts |= {
                 name: TYPE_WORDS[kind][language]
                 for name, kind in (("expected", self.expected), ("found", self.found))

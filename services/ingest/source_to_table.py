@@ -21,6 +21,7 @@ from services.ingest.derived_columns import WithDerived, proposals
 from services.ingest.findings import Findings
 from services.ingest.geometry import geo_metadata
 from services.ingest.header_names import declared_names, match_columns
+from services.ingest.nearly_typed import NearlyTyped
 from services.ingest.open_source import open_source
 from services.ingest.parallel_columns import ColumnThreads, ahead
 from services.ingest.point_column import Positions
@@ -103,6 +104,7 @@ def _ingest(
             [(column.named, column.reading) for column in columns], key, limits, checks or ()
         )
         profiles = [ColumnProfile() for _ in columns]
+        nearly = [NearlyTyped(column) for column in columns]
         positions = Positions(
             [column.named.name for column in columns], [column.reading.type for column in columns]
         )
@@ -113,6 +115,8 @@ def _ingest(
                 for column, raw, (_, bad) in zip(columns, raws, read, strict=True):
                     if bad is not None:
                         _note_mismatches(mismatches, column, raw, batch.ordinals, bad)
+                for watch, raw in zip(nearly, raws, strict=True):
+                    watch.feed(batch.ordinals, raw)
                 values = [value for value, _ in read]
                 positions.feed(values)
                 texts = [
@@ -134,6 +138,7 @@ def _ingest(
         *notes,
         *table.warnings,
         *settled.warnings,
+        *(reason for watch in nearly for reason in watch.reasons(table.lines)),
         *_short_years(columns, profiles),
         *rules.unknown,
         *warnings,
