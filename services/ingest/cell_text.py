@@ -19,8 +19,10 @@ def as_text(cell: Cell) -> str:
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() and abs(cell) < WHOLE else repr(cell)
     if isinstance(cell, dt.timedelta):
-        seconds = round(cell.total_seconds())
-        return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        seconds, parts = divmod(abs(cell) // dt.timedelta(microseconds=1), 10**6)
+        whole = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        sign = "-" if cell < dt.timedelta() else ""
+        return f"{sign}{whole}" + (f".{parts:06d}".rstrip("0") if parts else "")
     if isinstance(cell, dt.date | dt.time):
         return cell.isoformat()
     return str(cell)

@@ -18,6 +18,7 @@ from services.ingest.geometry import geometry_of_json, old_crs
 from services.ingest.header_names import checked_headers
 from services.ingest.json_rows import JsonRows, Object, json_lines, placed
 from services.ingest.json_text import json_text
+from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
@@ -78,11 +79,13 @@ class JsonTable:
         self,
         plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
     ) -> Iterator[Batch]:
-        """All rows from the first on; each column of one type throughout."""
+        """All rows from the first on; each column of one type throughout. Raises
+        Quarantined(`nul_character`)."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
         first = 0
         for chunk in self._staged.batches():
+            refuse_nul(chunk.columns, first, self.lines)
             yield sieve.sift(first, chunk.columns, chunk.num_rows)
             first += chunk.num_rows
 

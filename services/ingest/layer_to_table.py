@@ -24,6 +24,7 @@ from services.ingest.gdal_layers import (
     read_layer,
 )
 from services.ingest.header_names import checked_headers, clean_name
+from services.ingest.nul_characters import refuse_nul
 from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
@@ -125,7 +126,8 @@ class LayerTable:
             for at, name in enumerate(batch.schema.names, 1):
                 if name != GEOMETRY and is_bytes(batch.schema.field(at - 1).type):
                     raise Quarantined(Reason(code="column_unreadable", position=at))
-            cells = placed_cells(batch.columns)
+            cells = placed_cells(batch.columns, first)
+            refuse_nul(cells, first, self.lines)
             yield sieve.sift(first, cells, batch.num_rows)
             first += batch.num_rows
 

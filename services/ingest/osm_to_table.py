@@ -17,6 +17,7 @@ import osmium
 
 from services.ingest.column_types import Reading
 from services.ingest.header_names import checked_headers
+from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.staged_rows import Scalar, StagedRows
@@ -118,11 +119,12 @@ class OsmTable:
         self,
         plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
     ) -> Iterator[Batch]:
-        """All objects from the first on."""
+        """All objects from the first on. Raises Quarantined(`nul_character`)."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
         first = 0
         for chunk in self._staged.batches():
+            refuse_nul(chunk.columns, first, self.lines)
             yield sieve.sift(first, chunk.columns, chunk.num_rows)
             first += chunk.num_rows
 

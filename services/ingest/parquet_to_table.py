@@ -16,6 +16,7 @@ from services.ingest.cell_text import as_text
 from services.ingest.column_types import UTC, Reading
 from services.ingest.header_names import checked_headers
 from services.ingest.json_text import json_text
+from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from services.ingest.text_casts import WHOLE
@@ -24,6 +25,8 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 BATCH_ROWS = 20_000
+# Of a second.
+_PARTS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 class ParquetTable:
@@ -40,7 +43,8 @@ class ParquetTable:
     ) -> None:
         try:
             # Buffered ahead, every byte read so far would stay in memory.
-            self._file = pq.ParquetFile(source, pre_buffer=False)
+            # A moment of 12 bytes has room for days that nanoseconds of 64 bits have not.
+            self._file = pq.ParquetFile(source, pre_buffer=False, coerce_int96_timestamp_unit="us")
             schema = self._file.schema_arrow
         except (pa.ArrowException, OSError, ValueError):
             raise Quarantined(Reason(code="file_damaged")) from None
@@ -65,15 +69,16 @@ class ParquetTable:
     ) -> Iterator[Batch]:
         """All rows from the first on. Raises Quarantined: `file_damaged`, `cell_too_large`,
         `number_too_long` where float64 or int64 would not keep every digit, `value_out_of_range`
-        for infinity and for years before 1 or after 9999."""
+        for infinity and for years before 1 or after 9999, `moment_too_fine`, `nul_character`."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
         first = 0
         try:
             for batch in self._file.iter_batches(BATCH_ROWS):
                 batch.validate(full=True)
-                cells = placed_cells(batch.columns)
+                cells = placed_cells(batch.columns, first)
                 self._check_lengths(cells)
+                refuse_nul(cells, first, self.lines)
                 yield sieve.sift(first, cells, batch.num_rows)
                 first += batch.num_rows
         except (pa.ArrowException, OSError):
@@ -133,15 +138,17 @@ def plain_cells(column: pa.Array) -> pa.Array:
         return _moments(column, UTC if kind.tz else pa.timestamp("us"))
     if pa.types.is_date(kind):
         return _moments(column, pa.date32())
+    if pa.types.is_time(kind):
+        return _exact(column, pa.time32("ms"))
     if pa.types.is_duration(kind):
-        return pa.array([c if c is None else as_text(c) for c in _objects(column)], pa.string())
+        whole = _exact(column, pa.duration("us"))
+        return pa.array([c if c is None else as_text(c) for c in _objects(whole)], pa.string())
     for fits, wanted in (
         (pa.types.is_large_string, pa.string()),
         (pa.types.is_string_view, pa.string()),
         (pa.types.is_large_binary, pa.binary()),
         (pa.types.is_binary_view, pa.binary()),
         (pa.types.is_fixed_size_binary, pa.binary()),
-        (pa.types.is_time, pa.time32("ms")),
     ):
         if fits(kind):
             return column.cast(wanted, safe=False)
@@ -165,17 +172,25 @@ def _decimal(column: pa.Array) -> pa.Array:
 
 
 def _moments(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Days or moments of the years 1 to 9999, which is what readers have; parts of a microsecond
-    are cut off."""
-    fine = getattr(column.type, "unit", None) == "ns"
-    try:
-        moments = column.cast(kind, safe=not (fine or pa.types.is_date64(column.type)))
-        years = pc.min_max(pc.year(moments)).as_py()
-    except pa.ArrowInvalid:
-        raise Quarantined(Reason(code="value_out_of_range")) from None
+    """Days or moments of the years 1 to 9999, which is what readers have."""
+    moments = _exact(column, kind)
+    years = pc.min_max(pc.year(moments)).as_py()
     if years["min"] is not None and not 1 <= years["min"] <= years["max"] <= MAXYEAR:
         raise Quarantined(Reason(code="value_out_of_range"))
     return moments
+
+
+def _exact(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The same moments in a unit that may be coarser. Raises Quarantined: `moment_too_fine` with the
+    rank within the column where that would cut one, `value_out_of_range`."""
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        if _PARTS[getattr(kind, "unit", "s")] >= _PARTS[getattr(column.type, "unit", "ms")]:
+            raise Quarantined(Reason(code="value_out_of_range")) from None
+    cut = column.cast(kind, safe=False).cast(column.type)
+    changed = pc.fill_null(pc.not_equal(cut, column), False)
+    raise Quarantined(Reason(code="moment_too_fine", line=changed.index(True).as_py() + 1))
 
 
 def _objects(column: pa.Array) -> list[Any]:
@@ -186,13 +201,20 @@ def _objects(column: pa.Array) -> list[Any]:
         raise Quarantined(Reason(code="value_out_of_range")) from None
 
 
-def placed_cells(columns: Sequence[pa.Array]) -> list[pa.Array]:
-    """`plain_cells` of each column, whose position is said where one cannot go on."""
+def placed_cells(columns: Sequence[pa.Array], first: int = 0) -> list[pa.Array]:
+    """`plain_cells` of each column, whose position is said where one cannot go on, and the rank of
+    the row where that is known; `first` rows come before these."""
     cells = []
     for position, column in enumerate(columns, 1):
         try:
             cells.append(plain_cells(column))
         except Quarantined as failure:
-            at = {"position": position}
-            raise Quarantined(*(one.model_copy(update=at) for one in failure.reasons)) from None
+            raise Quarantined(
+                *(
+                    one.model_copy(
+                        update={"position": position, "line": one.line and first + one.line}
+                    )
+                    for one in failure.reasons
+                )
+            ) from None
     return cells

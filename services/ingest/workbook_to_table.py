@@ -23,6 +23,7 @@ from services.ingest.cell_text import Cell, as_text, text_of
 from services.ingest.check_archive import NO_ARCHIVE, CheckedArchive, check_archive
 from services.ingest.column_types import ARROW_TYPES, Reading
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
+from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from shared.card_source import Source, SourceFormat
@@ -89,10 +90,12 @@ class WorkbookTable:
         self,
         plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
     ) -> Iterator[Batch]:
-        """All rows from the first on; each column of one type throughout."""
+        """All rows from the first on; each column of one type throughout. Raises
+        Quarantined(`nul_character`)."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
         for at, columns in enumerate(zip(*self._columns, strict=True)):
+            refuse_nul(columns, at * CHUNK_ROWS, self.lines)
             yield sieve.sift(at * CHUNK_ROWS, columns, len(columns[0]))
 
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:

@@ -398,10 +398,10 @@ def test_parquets_types(tmp_path: Path) -> None:
             "i": pa.array([1, None], pa.int8()),
             "d": pa.array([Decimal("1.5"), None], pa.decimal128(10, 2)),
             "f": pa.array([1.5, float("nan")], pa.float32()),
-            "t": pa.array([1, 2], pa.timestamp("ns", "Europe/Paris")),
+            "t": pa.array([1000, 2000], pa.timestamp("ns", "Europe/Paris")),
             "s": pa.array(["a", "b"]).dictionary_encode(),
             "l": pa.array([{"a": [1]}, None]),
-            "z": pa.array([1, 2], pa.time64("us")),
+            "z": pa.array([1000, 2000], pa.time64("us")),
         }
     )
     made = table(content, tmp_path)
