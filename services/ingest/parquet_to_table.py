@@ -134,15 +134,8 @@ def plain_cells(column: pa.Array) -> pa.Array:
         if pc.any(pc.is_inf(numbers)).as_py():
             raise Quarantined(Reason(code="value_out_of_range"))
         return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-    if pa.types.is_timestamp(kind):
-        return _moments(column, UTC if kind.tz else pa.timestamp("us"))
-    if pa.types.is_date(kind):
-        return _moments(column, pa.date32())
-    if pa.types.is_time(kind):
-        return _exact(column, pa.time32("ms"))
-    if pa.types.is_duration(kind):
-        whole = _exact(column, pa.duration("us"))
-        return pa.array([c if c is None else as_text(c) for c in _objects(whole)], pa.string())
+    if pa.types.is_temporal(kind):
+        return _temporal(column)
     for fits, wanted in (
         (pa.types.is_large_string, pa.string()),
         (pa.types.is_string_view, pa.string()),
@@ -169,6 +162,21 @@ def _decimal(column: pa.Array) -> pa.Array:
     if numbers.null_count < len(column) and pc.max(pc.abs(numbers)).as_py() >= WHOLE:
         raise Quarantined(Reason(code="number_too_long"))
     return numbers
+
+
+def _temporal(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return _moments(column, UTC if kind.tz else pa.timestamp("us"))
+    if pa.types.is_date(kind):
+        return _moments(column, pa.date32())
+    if pa.types.is_time(kind):
+        return _exact(column, pa.time32("ms"))
+    if not pa.types.is_duration(kind):
+        # Months, days and nanoseconds apart: no format has them.
+        raise Quarantined(Reason(code="column_unreadable"))
+    whole = _exact(column, pa.duration("us"))
+    return pa.array([c if c is None else as_text(c) for c in _objects(whole)], pa.string())
 
 
 def _moments(column: pa.Array, kind: pa.DataType) -> pa.Array:

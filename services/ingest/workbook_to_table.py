@@ -22,6 +22,7 @@ import python_calamine as calamine
 from services.ingest.cell_text import Cell, as_text, text_of
 from services.ingest.check_archive import NO_ARCHIVE, CheckedArchive, check_archive
 from services.ingest.column_types import ARROW_TYPES, Reading
+from services.ingest.date_serials import may_be_none, numbers_of, put_back
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
 from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
@@ -69,7 +70,7 @@ class WorkbookTable:
         opened = _bounded_sheet if format_ == "xls" else _checked_sheet
         checked, (index, sheet, hidden) = opened(source, told.sheet, limits)
         merged = _merged(sheet)
-        rows: Iterator[list[Cell]] = sheet.iter_rows()
+        rows = _rows(sheet)
         head = list(islice(rows, 2 * HEADER_ROWS))
         top, header_rows, names = _header(head, merged, told.header, declared)
         self.headers = checked_headers(names, declared)
@@ -84,7 +85,15 @@ class WorkbookTable:
         self.warnings = tuple(Reason(code=code, count=n) for code, n in counts.items() if n)
         self.dropped = Dropped()
         self._first_line = top + header_rows + 1
-        self._columns = _columns(chain(head[top + header_rows :], rows), len(names))
+        kinds: set[frozenset[type]] = set()
+        below: Iterator[list[Cell]] = chain(head[top + header_rows :], rows)
+        self._columns = _columns(below, len(names), kinds)
+        parts = (part for column in self._columns for part in column)
+        if format_ == "xlsx" and may_be_none(kinds, parts):
+            numbers = numbers_of(source, index - 1)
+            right = put_back(_rows(sheet), numbers, sheet.start[1] if sheet.start else 0)
+            below = islice(right, top + header_rows, None)
+            self._columns = _columns(below, len(names), kinds) if numbers else self._columns
 
     def batches(
         self,
@@ -174,6 +183,15 @@ def _sheet(source: Path, name: str | None, limits: ReadLimits) -> Sheet:
     raise Quarantined(Reason(code="no_rows", detail="empty_sheet"))
 
 
+def _rows(sheet: calamine.CalamineSheet) -> Iterator[list[Cell]]:
+    """Raises Quarantined(`value_out_of_range`) for what Python has no value for: a duration of more
+    than a thousand million days."""
+    try:
+        yield from sheet.iter_rows()
+    except OverflowError:
+        raise Quarantined(Reason(code="value_out_of_range")) from None
+
+
 Ranges = dict[tuple[int, int], tuple[int, int]]
 
 
@@ -252,10 +270,13 @@ def _header_end(texts: list[list[str]], top: int, merged: Ranges) -> int:
     return min(bottom, len(texts) - 1)
 
 
-def _columns(rows: Iterator[list[Cell]], width: int) -> list[list[pa.Array]]:
-    """Each column's cells, in arrays of `CHUNK_ROWS`, all of one type."""
+def _columns(
+    rows: Iterator[list[Cell]], width: int, seen: set[frozenset[type]]
+) -> list[list[pa.Array]]:
+    """Each column's cells, in arrays of `CHUNK_ROWS`, all of one type. Kinds of cells that came
+    together, texts alone apart, are `seen`."""
     turned = (
-        [_array(cells) for cells in zip(*some, strict=True)]
+        [_array(cells, seen) for cells in zip(*some, strict=True)]
         for some in iter(lambda: list(islice(rows, _TURNED_ROWS)), [])
     )
     columns: list[list[list[pa.Array]]] = [[] for _ in range(width)]
@@ -270,7 +291,7 @@ def _joined(parts: list[pa.Array]) -> list[pa.Array]:
     return [pa.concat_arrays(parts)] if len({part.type for part in parts}) == 1 else parts
 
 
-def _array(cells: Sequence[Cell]) -> pa.Array:
+def _array(cells: Sequence[Cell], seen: set[frozenset[type]]) -> pa.Array:
     """The cells by their type, as text where there are several; empty is null."""
     if type(cells[0]) is str:
         with suppress(pa.ArrowTypeError):
@@ -285,11 +306,19 @@ def _array(cells: Sequence[Cell]) -> pa.Array:
         return pa.nulls(len(cells), pa.null())
     if kinds <= {int, float}:
         return pa.array(values, pa.float64())
+    seen.add(frozenset(kinds))
+    if dt.time in kinds and any(_is_fine(value) for value in values):
+        kinds = set()
     if kinds == {dt.date, dt.datetime}:
         return pa.array([_moment(value) for value in values], ARROW_TYPES["datetime"])
-    if len(kinds) == 1 and (kind := kinds.pop()) in _ARROW:
+    if len(kinds) == 1 and (kind := next(iter(kinds))) in _ARROW:
         return pa.array(values, _ARROW[kind])
     return pa.array([None if v is None else as_text(v) for v in values], pa.string())
+
+
+def _is_fine(cell: Cell | None) -> bool:
+    """Whether it is a time that milliseconds do not hold: as a text it stays what it is."""
+    return type(cell) is dt.time and cell.microsecond % 1000 != 0
 
 
 def _moment(cell: Cell | None) -> Cell | None:

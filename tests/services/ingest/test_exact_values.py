@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.services.ingest.reading import SECRET, refusal, rows
+from tests.services.ingest.reading import SECRET, plain, refusal, rows
 from tests.services.ingest.test_careless_files import parquet
+from tests.services.ingest.test_limits import zipped
 
 # --- Parquet -----------------------------------------------------------------------------------------
 
@@ -86,3 +87,130 @@ def test_nul(tmp_path: Path, content: bytes) -> None:
     """Is refused in every format, as it is in CSV."""
     line = 3 if content.startswith(b"{") else 2
     assert refusal(content, tmp_path) == {"code": "nul_character", "position": 2, "line": line}
+
+
+# --- spreadsheets ------------------------------------------------------------------------------------
+
+MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+RELATIONS = "http://schemas.openxmlformats.org/{}/2006/relationships"
+OFFICE = RELATIONS.format("officeDocument")
+# Styles of cells by their place: none, day, moment, time, duration.
+STYLES = (
+    f'<styleSheet {MAIN}><numFmts count="1"><numFmt numFmtId="170" formatCode="[h]:mm:ss"/>'
+    '</numFmts><cellXfs count="5"><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="22"/>'
+    '<xf numFmtId="20"/><xf numFmtId="170"/></cellXfs></styleSheet>'
+)
+DAY, MOMENT_STYLE, TIME, DURATION = 1, 2, 3, 4
+
+
+def workbook(
+    *cells: str, mac: bool = False, sheet: str | None = None, names: str = "id places"
+) -> bytes:
+    """A workbook whose second column holds these, under a header on the second row; the first
+    column has numbers."""
+    rows = "".join(
+        f'<row r="{at}"><c r="B{at}"><v>{at}</v></c>{cell.format(at)}</row>'
+        for at, cell in enumerate(cells, 3)
+    )
+    text = '<c r="{0}2" t="inlineStr"><is><t>{1}</t></is></c>'
+    heads = "".join(text.format(*one) for one in zip("BCD", names.split(), strict=False))
+    header = f'<row r="2">{heads}</row>'
+    one = f"<worksheet {MAIN}><sheetData>{header}{rows}</sheetData></worksheet>"
+    related = "".join(
+        f'<Relationship Id="r{at}" Type="{OFFICE}/{kind}" Target="{target}"/>'
+        for at, (kind, target) in enumerate(
+            [("styles", "styles.xml"), ("worksheet", "worksheets/one.xml")]
+        )
+    )
+    package = RELATIONS.format("package")
+    return zipped(
+        {
+            "[Content_Types].xml": b"<Types/>",
+            "_rels/.rels": (
+                f'<Relationships xmlns="{package}"><Relationship Id="r" Type="{OFFICE}/'
+                'officeDocument" Target="xl/workbook.xml"/></Relationships>'
+            ).encode(),
+            "xl/_rels/workbook.xml.rels": (
+                f'<Relationships xmlns="{package}">{related}</Relationships>'
+            ).encode(),
+            "xl/workbook.xml": (
+                f'<workbook {MAIN} xmlns:r="{OFFICE}"><workbookPr date1904="{int(mac)}"/><sheets>'
+                '<sheet name="a" sheetId="7" r:id="r1"/></sheets></workbook>'
+            ).encode(),
+            "xl/styles.xml": STYLES.encode(),
+            "xl/worksheets/one.xml": (sheet or one).encode(),
+        }
+    )
+
+
+def numbered(style: int, *values: str) -> list[str]:
+    return [f'<c r="C{{0}}" s="{style}"><v>{value}</v></c>' for value in values]
+
+
+@pytest.mark.parametrize("mac", [False, True], ids=["1900", "1904"])
+@pytest.mark.parametrize("style", [DAY, MOMENT_STYLE, TIME])
+def test_days_before_the_first(tmp_path: Path, style: int, mac: bool) -> None:
+    """A negative count of days is no date: the number is seen, not a time of what is left of it."""
+    content = workbook(*numbered(style, "-1", "-0.5", "-400.25", "45000"), mac=mac)
+    last = "2027-03-16" if mac else "2023-03-15"
+    assert [row["places"] for row in rows(content, tmp_path)] == ["-1", "-0.5", "-400.25", last]
+
+
+def test_negative_numbers_are_what_they_were(tmp_path: Path) -> None:
+    """Beside times, and in a column of their own."""
+    cells = numbered(0, "-1", "2.5")
+    both = [f'{cell}<c r="D{{0}}" s="3"><v>0.5</v></c>' for cell in cells]
+    found = rows(workbook(*both, names="id places d"), tmp_path, plain("id", "places", "d"))
+    assert [row["places"] for row in found] == [-1, 2.5]
+
+
+def test_the_day_that_never_was(tmp_path: Path) -> None:
+    """29 February 1900, which every program since has kept, is the number 60."""
+    content = workbook(*numbered(DAY, "59", "60", "60.5", "61"))
+    found = [row["places"] for row in rows(content, tmp_path)]
+    assert found == ["1900-02-28", "60", "60.5", "1900-03-01"]
+    other = workbook(*numbered(DAY, "59", "60", "61"), mac=True)
+    assert rows(other, tmp_path)[1]["places"] == dt.date(1904, 3, 1)
+
+
+def test_a_declared_date_that_is_none(tmp_path: Path) -> None:
+    """Is reported by line."""
+    schema = {"fields": [{"name": "id", "type": "integer"}, {"name": "places", "type": "date"}]}
+    told = refusal(workbook(*numbered(DAY, "45000", "-1", "60")), tmp_path, plain(schema=schema))
+    assert (told["code"], told["line"], told["count"]) == ("type_mismatch", 4, 2)
+
+
+def test_places_that_are_not_written(tmp_path: Path) -> None:
+    """A sheet may leave out where its rows and cells are, and have a prefix."""
+    cells = "".join(
+        f'<x:row><x:c><x:v>{at}</x:v></x:c><x:c s="1"><x:v>{value}</x:v></x:c></x:row>'
+        for at, value in enumerate(["45000", "-3"])
+    )
+    text = '<x:c t="inlineStr"><x:is><x:t>{}</x:t></x:is></x:c>'
+    header = f"<x:row>{text.format('id')}{text.format('places')}</x:row>"
+    sheet = (
+        f"<x:worksheet {MAIN.replace('xmlns', 'xmlns:x')}><x:sheetData>{header}{cells}"
+        "</x:sheetData></x:worksheet>"
+    )
+    found = rows(workbook(sheet=sheet), tmp_path)
+    assert [row["places"] for row in found] == ["2023-03-15", "-3"]
+
+
+@pytest.mark.parametrize("mac", [False, True], ids=["1900", "1904"])
+def test_durations_of_a_sheet(tmp_path: Path, mac: bool) -> None:
+    """Beyond a day, below zero, and to the millisecond."""
+    content = workbook(*numbered(DURATION, "1.2604166667", "-0.0625", "0.0000057870"), mac=mac)
+    found = [row["places"] for row in rows(content, tmp_path)]
+    assert found == ["30:15:00", "-01:30:00", "00:00:00.5"]
+
+
+def test_a_duration_past_all(tmp_path: Path) -> None:
+    """Python has none of a thousand million days."""
+    told = refusal(workbook(*numbered(DURATION, "1e9")), tmp_path)
+    assert told["code"] == "value_out_of_range"
+
+
+def test_times_finer_than_ours(tmp_path: Path) -> None:
+    """Stay the text that they are."""
+    content = workbook('<c r="C{0}" s="3" t="d"><v>10:00:00.123456</v></c>')
+    assert rows(content, tmp_path)[0]["places"] == "10:00:00.123456"

@@ -1,0 +1,123 @@
+"""Dates of a spreadsheet that are none: what its reader makes of them is put back as the number.
+
+A date in Office Open XML is a count of days (ECMA-376 part 1, 18.17.4). Before the first day of its
+epoch there is none, and the reader gives what is left of a day as a time; day 60 of the epoch of
+1900 is a 29 February that never was, and becomes the 28th. As numbers they are seen for what they
+are: a column of dates says on which lines it holds some.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import posixpath
+import re
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from xml.parsers import expat
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from services.ingest.cell_text import Cell
+
+_BLOCK = 1 << 18
+_BOOK = "xl/workbook.xml"
+_MARCH = dt.date(1900, 3, 1)
+_LEAP_DAY = 60.0
+_DATES = {dt.date, dt.datetime}
+_ROW_END = re.compile(rb"</(?:\w+:)?row>")
+_ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
+_CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
+_PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]*)([0-9]+)""")
+_VALUE = re.compile(rb"<(?:\w+:)?v>\s*(-[0-9.eE+-]+|60(?:\.[0-9]*)?)\s*</")
+_LETTERS, _BEFORE_A = 26, ord("A") - 1
+# Row and column of the sheet, from 0 → the number that is written there.
+Numbers = Mapping[tuple[int, int], float]
+# What kinds of cells came together in a part of a column.
+Kinds = Collection[frozenset[type]]
+
+
+def may_be_none(kinds: Kinds, parts: Iterable[pa.Array]) -> bool:
+    """Whether some of the cells can come from a number that is no date: there is a time, a date
+    before March 1900, or a date among texts."""
+    if any(dt.time in some or (some & _DATES and some - _DATES) for some in kinds):
+        return True
+    dates = (p for p in parts if pa.types.is_date(p.type) or pa.types.is_timestamp(p.type))
+    firsts = (pc.min(part).as_py() for part in dates)
+    return any(first is not None and _day(first) < _MARCH for first in firsts)
+
+
+def numbers_of(source: Path, sheet: int) -> Numbers:
+    """The numbers of a workbook's sheet (from 0) that are no date, were they meant as one."""
+    with zipfile.ZipFile(source) as archive:
+        ids = [told for name, told in _elements(archive, _BOOK) if name == "sheet"]
+        relations = _elements(archive, "xl/_rels/workbook.xml.rels")
+        paths = {told["Id"]: told["Target"] for name, told in relations if name == "Relationship"}
+        key = next(value for name, value in ids[sheet].items() if name.endswith(" id"))
+        path = posixpath.join("/xl", paths[key]).removeprefix("/")
+        with archive.open(path) as file:
+            return dict(_found(iter(lambda: file.read(_BLOCK), b"")))
+
+
+def put_back(rows: Iterator[list[Cell]], numbers: Numbers, left: int) -> Iterator[list[Cell]]:
+    """The sheet's rows, whose first column is `left`, with the numbers in place of what the reader
+    made of them."""
+    lines = {row for row, _ in numbers}
+    for at, row in enumerate(rows):
+        yield (
+            [_right(c, numbers.get((at, left + i))) for i, c in enumerate(row)]
+            if (at in lines)
+            else row
+        )
+
+
+def _right(cell: Cell, number: float | None) -> Cell:
+    if number is None:
+        return cell
+    if number < 0 and type(cell) is dt.time:
+        return number
+    early = type(cell) in _DATES and number >= _LEAP_DAY and _day(cell) < _MARCH
+    return number if early else cell
+
+
+def _day(moment: object) -> dt.date:
+    if isinstance(moment, dt.datetime):
+        return moment.date()
+    return moment if isinstance(moment, dt.date) else _MARCH
+
+
+def _elements(archive: zipfile.ZipFile, path: str) -> list[tuple[str, dict[str, str]]]:
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = lambda name, told: found.append((name.split(" ")[-1], told))
+    parser.Parse(archive.read(path), True)
+    return found
+
+
+def _found(blocks: Iterator[bytes]) -> Iterator[tuple[tuple[int, int], float]]:
+    held, row = b"", 0
+    for block in blocks:
+        *whole, held = _ROW_END.split(held + block)
+        for text in whole:
+            for tag in _ROW.finditer(text):
+                place = _PLACE.search(tag[1])
+                row = int(place[2]) if place else row + 1
+            if _VALUE.search(text):
+                yield from _of_row(text, row - 1)
+
+
+def _of_row(text: bytes, row: int) -> Iterator[tuple[tuple[int, int], float]]:
+    column = -1
+    for cell in _CELL.finditer(text):
+        place = _PLACE.search(b" " + cell[1])
+        column = _column(place[1]) if place else column + 1
+        if cell[2] and (value := _VALUE.search(cell[2])):
+            yield (row, column), float(value[1])
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = number * _LETTERS + letter - _BEFORE_A
+    return number - 1
