@@ -12,6 +12,7 @@ import datetime as dt
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.parsers import expat
@@ -20,6 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.ingest.cell_text import Cell
+from shared.failures import Quarantined
+from shared.messages import Reason
 
 _BLOCK = 1 << 18
 _BOOK = "xl/workbook.xml"
@@ -49,15 +52,24 @@ def may_be_none(kinds: Kinds, parts: Iterable[pa.Array]) -> bool:
 
 
 def numbers_of(source: Path, sheet: int) -> Numbers:
-    """The numbers of a workbook's sheet (from 0) that are no date, were they meant as one."""
-    with zipfile.ZipFile(source) as archive:
-        ids = [told for name, told in _elements(archive, _BOOK) if name == "sheet"]
-        relations = _elements(archive, "xl/_rels/workbook.xml.rels")
-        paths = {told["Id"]: told["Target"] for name, told in relations if name == "Relationship"}
-        key = next(value for name, value in ids[sheet].items() if name.endswith(" id"))
-        path = posixpath.join("/xl", paths[key]).removeprefix("/")
-        with archive.open(path) as file:
+    """The numbers of a workbook's sheet (from 0) that are no date, were they meant as one.
+
+    Raises Quarantined(`workbook_unreadable`) where its parts do not name one another.
+    """
+    try:
+        with zipfile.ZipFile(source) as archive, archive.open(_part(archive, sheet)) as file:
             return dict(_found(iter(lambda: file.read(_BLOCK), b"")))
+    except (zipfile.BadZipFile, OSError, ValueError, LookupError, zlib.error, expat.ExpatError):
+        raise Quarantined(Reason(code="workbook_unreadable")) from None
+
+
+def _part(archive: zipfile.ZipFile, sheet: int) -> str:
+    ids = [told for name, told in _elements(archive, _BOOK) if name == "sheet"]
+    relations = _elements(archive, "xl/_rels/workbook.xml.rels")
+    paths = {told["Id"]: told["Target"] for name, told in relations if name == "Relationship"}
+    [key] = [value for name, value in ids[sheet].items() if name.endswith(" id")]
+    path = posixpath.normpath(posixpath.join("/xl", paths[key])).lstrip("/")
+    return {name.lower(): name for name in archive.namelist()}[path.lower()]
 
 
 def put_back(rows: Iterator[list[Cell]], numbers: Numbers, left: int) -> Iterator[list[Cell]]:

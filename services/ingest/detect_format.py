@@ -171,7 +171,7 @@ def _open_document(archive: zipfile.ZipFile) -> str:
     try:
         with archive.open("mimetype") as entry:
             kind = entry.read(100)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
+    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError):
         raise Quarantined(Reason(code="archive_damaged")) from None
     return "ods" if b"opendocument.spreadsheet" in kind else "office_document"
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.services.ingest.reading import SECRET, plain, refusal, rows
+from tests.services.ingest.reading import DATA, SECRET, plain, refusal, rows
 from tests.services.ingest.test_careless_files import parquet
 from tests.services.ingest.test_limits import zipped
 
@@ -214,3 +214,10 @@ def test_times_finer_than_ours(tmp_path: Path) -> None:
     """Stay the text that they are."""
     content = workbook('<c r="C{0}" s="3" t="d"><v>10:00:00.123456</v></c>')
     assert rows(content, tmp_path)[0]["places"] == "10:00:00.123456"
+
+
+def test_a_name_in_a_zip_that_is_no_text(tmp_path: Path) -> None:
+    """Damage within the name of an entry is damage like another."""
+    content = (DATA / "booleans.ods").read_bytes()
+    told = refusal(content[:30] + b"\x80" + content[31:], tmp_path, plain("a"))
+    assert told["code"] == "archive_damaged"
