@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from services.ingest.check_xml import XmlCheck
+from services.ingest.ods_cells import OdsMarks
 from services.ingest.ods_extent import OdsExtent
 from services.ingest.read_limits import ReadLimits
 from shared.failures import Quarantined
@@ -41,6 +42,7 @@ class CheckedArchive:
     error_cells: int
     uncomputed: int
     external_links: int
+    ods_marks: int = 0
 
 
 NO_ARCHIVE = CheckedArchive(0, 0, 0, 0)
@@ -118,6 +120,7 @@ def _check_entry(
     xml = XmlCheck(limits, sheet=name.startswith("xl/worksheets/"))
     is_xml = name.endswith((".xml", ".rels", ".vml"))
     sheets = OdsExtent(limits) if name == "content.xml" else None
+    marks = OdsMarks()
     size = 0
     for chunk in chunks:
         size += len(chunk)
@@ -131,6 +134,7 @@ def _check_entry(
             xml.feed(chunk)
         if sheets:
             sheets.feed(chunk)
+            marks.feed(chunk)
         if begin and size > _LEAD_BYTES:
             begin()
             begin = None
@@ -139,6 +143,7 @@ def _check_entry(
         counted.error_cells + xml.error_cells + (sheets.error_cells if sheets else 0),
         counted.uncomputed + xml.uncomputed + (sheets.uncomputed if sheets else 0),
         counted.external_links + (name.startswith("xl/externallinks/") and name.endswith(".xml")),
+        counted.ods_marks + marks.count,
     )
 
 

@@ -25,6 +25,7 @@ from services.ingest.column_types import ARROW_TYPES, Reading
 from services.ingest.date_serials import may_be_none, numbers_of, put_back
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name, find_header
 from services.ingest.nul_characters import refuse_nul
+from services.ingest.ods_cells import Ranges, find_cells, put_texts
 from services.ingest.read_limits import ReadLimits
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
 from shared.card_source import Source, SourceFormat
@@ -69,8 +70,11 @@ class WorkbookTable:
     ) -> None:
         opened = _bounded_sheet if format_ == "xls" else _checked_sheet
         checked, (index, sheet, hidden) = opened(source, told.sheet, limits)
-        merged = _merged(sheet)
-        rows = _rows(sheet)
+        left = sheet.start[1] if sheet.start else 0
+        merged, rows = _merged(sheet, left), _rows(sheet)
+        if checked.ods_marks:
+            merged, texts = find_cells(source, index - 1, checked.ods_marks)
+            merged, rows = _moved(merged, left), put_texts(rows, texts, left)
         head = list(islice(rows, 2 * HEADER_ROWS))
         top, header_rows, names = _header(head, merged, told.header, declared)
         self.headers = checked_headers(names, declared)
@@ -91,7 +95,7 @@ class WorkbookTable:
         parts = (part for column in self._columns for part in column)
         if format_ == "xlsx" and may_be_none(kinds, parts):
             numbers = numbers_of(source, index - 1)
-            right = put_back(_rows(sheet), numbers, sheet.start[1] if sheet.start else 0)
+            right = put_back(_rows(sheet), numbers, left)
             below = islice(right, top + header_rows, None)
             self._columns = _columns(below, len(names), kinds) if numbers else self._columns
 
@@ -192,15 +196,14 @@ def _rows(sheet: calamine.CalamineSheet) -> Iterator[list[Cell]]:
         raise Quarantined(Reason(code="value_out_of_range")) from None
 
 
-Ranges = dict[tuple[int, int], tuple[int, int]]
-
-
-def _merged(sheet: calamine.CalamineSheet) -> Ranges:
+def _merged(sheet: calamine.CalamineSheet, left: int) -> Ranges:
     """Merged cells: top left → bottom right, as (row, column) of the grid that is read."""
-    left = sheet.start[1] if sheet.start else 0
+    return _moved(dict(sheet.merged_cell_ranges or []), left)
+
+
+def _moved(merged: Ranges, left: int) -> Ranges:
     return {
-        (first[0], first[1] - left): (last[0], last[1] - left)
-        for first, last in sheet.merged_cell_ranges or []
+        (first[0], first[1] - left): (last[0], last[1] - left) for first, last in merged.items()
     }
 
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.services.ingest.reading import DATA, SECRET, plain, refusal, rows
-from tests.services.ingest.test_careless_files import parquet
-from tests.services.ingest.test_limits import zipped
+from tests.services.ingest.reading import DATA, SECRET, plain, read, refusal, rows
+from tests.services.ingest.test_careless_files import parquet, warned
+from tests.services.ingest.test_limits import CELL, ROW, cells, ods, zipped
 
 # --- Parquet -----------------------------------------------------------------------------------------
 
@@ -221,3 +221,88 @@ def test_a_name_in_a_zip_that_is_no_text(tmp_path: Path) -> None:
     content = (DATA / "booleans.ods").read_bytes()
     told = refusal(content[:30] + b"\x80" + content[31:], tmp_path, plain("a"))
     assert told["code"] == "archive_damaged"
+
+
+SPANNED = (
+    '<table:table-cell office:value-type="string" table:number-columns-spanned="{}"'
+    ' table:number-rows-spanned="{}"><text:p>{}</text:p></table:table-cell>'
+)
+COVERED = "<table:covered-table-cell/>"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<text:p>a<text:tab/>b</text:p>", "a\tb"),
+        ("<text:p>a<text:line-break/>b</text:p>", "a\nb"),
+        ('<text:p>a<text:s text:c="3"/>b<text:tab/>c</text:p>', "a   b\tc"),
+        ('<text:p>a<text:s text:c="3"/>b</text:p>', "a   b"),
+        ("<text:p>a</text:p><text:p/><text:p>b</text:p>", "a\n\nb"),
+        ("<text:p>a</text:p><text:p/><text:p>b<text:tab/></text:p>", "a\n\nb\t"),
+        ("<text:p>a<text:span>b<text:tab/></text:span>c &amp; d</text:p>", "ab\tc & d"),
+        ("<text:p><![CDATA[a<b]]></text:p>", "a<b"),
+        (
+            f"<office:annotation><text:p>{SECRET}<text:tab/></text:p></office:annotation>"
+            "<text:p>a<text:tab/>b</text:p>",
+            "a\tb",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 9_000], ids=["at once", "later"])
+def test_texts_of_an_opendocument_sheet(
+    tmp_path: Path, text: str, expected: str, before: int
+) -> None:
+    """Tabs, line breaks, spaces and paragraphs are as they are written; comments stay out."""
+    cell = f'<table:table-cell office:value-type="string">{text}</table:table-cell>'
+    other = "</table:table><table:table table:name='B'>" + cells("a<text:tab/>b")
+    content = ods(
+        ROW.format("", ""), cells("id", "places"), *(cells(str(at * at), str(at)) for at in range(before)),
+        ROW.format("", CELL.format("c") + cell), other,
+    )  # fmt: skip
+    assert rows(content, tmp_path)[-1] == {"id": "c", "places": expected}
+
+
+def test_texts_in_repeated_cells(tmp_path: Path) -> None:
+    """Each has its own, and what a cell says as its value is that."""
+    cell = CELL.format("a<text:tab/>b").replace("><text:p>", " {}><text:p>")
+    content = ods(
+        cells("id", "places"),
+        ROW.format(
+            ' table:number-rows-repeated="2"', cell.format('table:number-columns-repeated="2"')
+        ),
+        ROW.format("", cell.format('office:string-value="v"') + CELL.format("w")),
+    )
+    both = {"id": "a\tb", "places": "a\tb"}
+    assert rows(content, tmp_path) == [both, both, {"id": "v", "places": "w"}]
+
+
+def test_merged_cells_of_an_opendocument_sheet(tmp_path: Path) -> None:
+    """Are counted among the data, and not in another sheet."""
+    content = ods(
+        cells("id", "places"),
+        ROW.format("", SPANNED.format(1, 2, "a") + CELL.format("1")),
+        ROW.format("", COVERED + CELL.format("2")),
+        ROW.format("", SPANNED.format(2, 1, "b") + COVERED),
+        ROW.format("", SPANNED.format(1, 1, "c") + CELL.format("3")),
+        "</table:table><table:table table:name='B'>",
+        ROW.format("", SPANNED.format(2, 1, "b") + COVERED),
+    )
+    assert warned(content, tmp_path)["cells_merged"] == 2
+
+
+@pytest.mark.parametrize("left", ["", "<table:table-cell/>"], ids=["at the edge", "apart"])
+def test_a_merged_header_of_an_opendocument_sheet(tmp_path: Path, left: str) -> None:
+    """Is read downwards, as one of Office Open XML."""
+    content = ods(
+        ROW.format(
+            "", left + SPANNED.format(1, 2, "id") + SPANNED.format(2, 1, "Places") + COVERED
+        ),
+        ROW.format("", left + COVERED + CELL.format("Hommes") + CELL.format("Femmes")),
+        ROW.format("", left + "".join(CELL.format(one) for one in ("a", "1", "2"))),
+    )
+    chosen = plain("id", "Places Hommes", "Places Femmes")
+    [row] = rows(content, tmp_path, chosen)
+    assert row == {"id": "a", "Places Hommes": 1, "Places Femmes": 2}
+    assert "cells_merged" not in {
+        one["code"] for one in read(content, tmp_path, chosen).quality["warnings"]
+    }
