@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from services.ingest.check_xml import XmlCheck
-from services.ingest.ods_cells import OdsMarks
 from services.ingest.ods_extent import OdsExtent
 from services.ingest.read_limits import ReadLimits
 from shared.failures import Quarantined
@@ -120,7 +119,6 @@ def _check_entry(
     xml = XmlCheck(limits, sheet=name.startswith("xl/worksheets/"))
     is_xml = name.endswith((".xml", ".rels", ".vml"))
     sheets = OdsExtent(limits) if name == "content.xml" else None
-    marks = OdsMarks()
     size = 0
     for chunk in chunks:
         size += len(chunk)
@@ -134,7 +132,6 @@ def _check_entry(
             xml.feed(chunk)
         if sheets:
             sheets.feed(chunk)
-            marks.feed(chunk)
         if begin and size > _LEAD_BYTES:
             begin()
             begin = None
@@ -143,7 +140,7 @@ def _check_entry(
         counted.error_cells + xml.error_cells + (sheets.error_cells if sheets else 0),
         counted.uncomputed + xml.uncomputed + (sheets.uncomputed if sheets else 0),
         counted.external_links + (name.startswith("xl/externallinks/") and name.endswith(".xml")),
-        counted.ods_marks + marks.count,
+        counted.ods_marks + (sheets.marks if sheets else 0),
     )
 
 

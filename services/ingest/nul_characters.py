@@ -32,4 +32,4 @@ def _holds_zero(text: pa.Array) -> bool:
         return False
     begin, end = np.frombuffer(offsets, np.int32)[[text.offset, text.offset + len(text)]]
     there = np.frombuffer(data, np.uint8)[begin:end]
-    return bool(len(there)) and not there.all()
+    return bool(len(there)) and not there.min()

@@ -1,8 +1,8 @@
 """Cells of an OpenDocument sheet of which its reader loses something: merged ones, and texts with tabs,
 line breaks or CDATA, whose parts it joins or leaves out (ODF 1.3 part 3, 6.1.4, 6.1.5, 19.676).
 
-Few sheets have any: their marks are counted while the archive is checked, and only where there are
-some is the sheet walked through, to the last of them.
+Few sheets have any: their marks are counted while the archive is checked (`ods_extent`), and only
+where there are some is the sheet walked through, to the last of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 _BLOCK = 1 << 18
-_MARKS = (b"columns-spanned", b"<text:tab", b"<text:line-break", b"<![CDATA[")
-_OVERLAP = max(map(len, _MARKS)) - 1
 _CELLS = ("table:table-cell", "table:covered-table-cell")
 _LOST = {"text:tab": "\t", "text:line-break": "\n"}
 # Nothing repeated so often is anything but empty.
@@ -27,21 +25,6 @@ _MOST_REPEATS = 10_000
 
 Ranges = dict[tuple[int, int], tuple[int, int]]
 Texts = dict[tuple[int, int], str]
-
-
-class OdsMarks:
-    """Feed it `content.xml` in order; `count` is of the marks seen, in whichever sheet."""
-
-    def __init__(self) -> None:
-        self._tail = b""
-        self.count = 0
-
-    def feed(self, chunk: bytes) -> None:
-        seen = self._tail + chunk
-        # What lies in the tail as a whole was counted with it.
-        for mark in _MARKS:
-            self.count += seen.count(mark) - self._tail.count(mark)
-        self._tail = seen[-_OVERLAP:]
 
 
 class OdsCells(NamedTuple):

@@ -26,7 +26,7 @@ _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']([0-9]{1,
 _VALUE = re.compile(rb"office:value-type|<text:p")
 # How LibreOffice writes a cell such as #N/A; a formula's cell without a type has no value saved.
 _ERROR = b'calcext:value-type="error"'
-_FORMULA = b"table:formula"
+_FORMULA, _SPANNED = b"table:formula", b"-columns-spanned"
 _UNCOMPUTED = re.compile(rb"<table:table-cell\b(?=[^>]*table:formula)(?![^>]*office:value-type)")
 _REPEAT = b"-repeated"
 _REPEATS = re.compile(_REPEAT)
@@ -35,12 +35,15 @@ _OPEN, _EQUALS, _SPACE = b"<= "
 
 
 class OdsExtent:
-    """Feed it `content.xml` in order. Raises Quarantined(`sheet_too_large`) at once."""
+    """Feed it `content.xml` in order. Raises Quarantined(`sheet_too_large`) at once.
+
+    `error_cells` and `uncomputed` as in `XmlCheck`; `marks` counts what `ods_cells` looks for.
+    """
 
     def __init__(self, limits: ReadLimits) -> None:
         self._limits = limits
         self._held = b""
-        self.error_cells = self.uncomputed = 0
+        self.error_cells = self.uncomputed = self.marks = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -63,6 +66,7 @@ class OdsExtent:
         ends, rows = seen.ends, len(seen.ends)
         # Cells that reach a reader as empty and are not.
         self.error_cells += seen.errors
+        self.marks += seen.marks
         if seen.formulas:
             self.uncomputed += len(_UNCOMPUTED.findall(block))
         if seen.table or len(seen.repeats) > rows:
@@ -143,19 +147,25 @@ class _Seen:
         ends = _next(words, tags[begins == _word(b"</table:")], b"table-ro")
         # Not that of a group of rows.
         self.ends = ends[words[ends + len(_END) - 8] == _word(_END[-8:])]
+        breaks = _next(words, tags[begins == _word(b"<text:li")], b"ne-break")
+        self.marks = len(breaks) + _count(begins == _word(b"<text:ta"))
+        self.marks += _count(begins == _word(b"<![CDATA"))
         self.texts = tags[begins & _SEVEN == _word(b"<text:p")]
         equals = np.flatnonzero(data[18:] == _EQUALS) + 18
         if _any(data[equals - 1] <= _SPACE):
             # As XML allows and few write; or in a text.
             self.repeats = [found.start() for found in _REPEATS.finditer(block)]
             self.errors, self.formulas = block.count(_ERROR), _FORMULA in block
+            self.marks += block.count(_SPANNED)
             return
         names = words[equals - 8]
         self.repeats = equals[names == _word(b"repeated")].tolist()
         self.formulas = _any(names == _word(b":formula"))
+        spanned = equals[names == _word(b"-spanned")]
+        self.marks += _count(words[spanned - 16] == _word(b"-columns"))
         types = equals[names == _word(b"lue-type")]
         types = types[words[types + 1] & _SEVEN == _word(b'"error"')]
-        self.errors = int(np.count_nonzero(words[types - 18] == _word(b"calcext:")))
+        self.errors = _count(words[types - 18] == _word(b"calcext:"))
 
 
 _SEVEN, _HALF, _BYTE = (np.uint64((1 << bits) - 1) for bits in (56, 32, 8))
@@ -170,6 +180,10 @@ def _next(words: NDArray[np.uint64], at: NDArray[np.int64], text: bytes) -> NDAr
     """Those of the places where `text` comes eight bytes later."""
     found: NDArray[np.int64] = at[words[at + 8] == _word(text)]
     return found
+
+
+def _count(mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
 
 
 def _any(mask: NDArray[np.bool_]) -> bool:

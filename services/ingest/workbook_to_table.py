@@ -52,8 +52,8 @@ class WorkbookTable:
     """One sheet, its header found. See `SourceTable`.
 
     Raises Quarantined: reasons of `check_archive`, `encrypted`, `workbook_unreadable`,
-    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, those of
-    `checked_headers`.
+    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, `nul_character`,
+    those of `checked_headers`.
     """
 
     crs: str | None = None
@@ -98,17 +98,17 @@ class WorkbookTable:
             right = put_back(_rows(sheet), numbers, left)
             below = islice(right, top + header_rows, None)
             self._columns = _columns(below, len(names), kinds) if numbers else self._columns
+        for at, columns in enumerate(zip(*self._columns, strict=True)):
+            refuse_nul(columns, at * CHUNK_ROWS, self.lines)
 
     def batches(
         self,
         plain: Mapping[int, Reading] = NO_HINTS,  # noqa: ARG002 - cells have their type already
     ) -> Iterator[Batch]:
-        """All rows from the first on; each column of one type throughout. Raises
-        Quarantined(`nul_character`)."""
+        """All rows from the first on; each column of one type throughout."""
         sieve = RowSieve(self.headers)
         self.dropped = sieve.dropped
         for at, columns in enumerate(zip(*self._columns, strict=True)):
-            refuse_nul(columns, at * CHUNK_ROWS, self.lines)
             yield sieve.sift(at * CHUNK_ROWS, columns, len(columns[0]))
 
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:

@@ -256,7 +256,8 @@ def test_texts_of_an_opendocument_sheet(
     cell = f'<table:table-cell office:value-type="string">{text}</table:table-cell>'
     other = "</table:table><table:table table:name='B'>" + cells("a<text:tab/>b")
     content = ods(
-        ROW.format("", ""), cells("id", "places"), *(cells(str(at * at), str(at)) for at in range(before)),
+        ROW.format("", ""), cells("id", "places"),
+        *(cells(str(at * at), str(at)) for at in range(before)),
         ROW.format("", CELL.format("c") + cell), other,
     )  # fmt: skip
     assert rows(content, tmp_path)[-1] == {"id": "c", "places": expected}

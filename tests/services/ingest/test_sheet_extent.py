@@ -18,9 +18,15 @@ VALUE = '<table:table-cell office:value-type="float" office:value="1"/>'
 ERROR = CELL.format(' office:value-type="string" calcext:value-type="error"')
 FORMULA = '<table:table-cell table:formula="of:=1"/>'
 SAYING = "<table:table-cell><text:p>a = b, c=d</text:p></table:table-cell>"
+MARKED = (
+    CELL.format(' table:number-columns-spanned="2" table:number-rows-spanned="1"'),
+    CELL.format(" table:number-columns-spanned = '2'"),
+    "<table:table-cell><text:p>a<text:tab/>b<text:line-break/>c</text:p></table:table-cell>",
+    "<table:table-cell><text:p><![CDATA[a]]></text:p></table:table-cell>",
+)
 CELLS = (
-    CELL.format(""), VALUE, "<table:table-cell/>", "<table:covered-table-cell/>", ERROR, FORMULA,
-    SAYING,
+    *MARKED, CELL.format(""),
+    VALUE, "<table:table-cell/>", "<table:covered-table-cell/>", ERROR, FORMULA, SAYING,
 )  # fmt: skip
 REPEATED = (
     CELL.format(' table:number-columns-repeated="3"'),
@@ -104,6 +110,8 @@ def test_cells_that_come_empty(sheet: list[str], sizes: list[int]) -> None:
         check.feed(block)
     assert check.error_cells == whole.count(ERROR)
     assert check.uncomputed == whole.count(FORMULA)
+    marks = ("-columns-spanned", "<text:tab", "<text:line-break", "<![CDATA[")
+    assert check.marks == sum(map(whole.count, marks))
 
 
 SHEET = "<worksheet><sheetData>{}</sheetData></worksheet>" + " " * 60
