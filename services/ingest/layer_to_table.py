@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,6 +25,7 @@ from services.ingest.gdal_layers import (
     read_layer,
 )
 from services.ingest.header_names import checked_headers, clean_name
+from services.ingest.kml_fields import FIELDS, copy_for_gdal, fields_of
 from services.ingest.nul_characters import refuse_nul
 from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
@@ -62,6 +64,10 @@ class LayerTable:
     ) -> None:
         if format_ in ("kml", "gpx"):
             walk_xml(source, limits)
+        self._elements: frozenset[str] = frozenset()
+        if format_ == "kml":
+            given, source = source, work / "fields.kml"
+            self._elements = copy_for_gdal(given, source)
         self._path = named_for_gdal(source, format_, work)
         self._format = format_
         self._encoding = told.encoding
@@ -98,20 +104,24 @@ class LayerTable:
         for layer in chosen:
             for batch in self._checked(layer):
                 for row in batch.to_pylist():
-                    cells = {_name(name): _cell(name, cell) for name, cell in row.items()}
+                    cells = self._cells(row)
                     if len(chosen) > 1:
                         if cells.get(_FOLDER) is not None:
                             raise Quarantined(Reason(code="header_twice", detail=_FOLDER))
                         cells = {_FOLDER: layer.name} | cells | {_FOLDER: layer.name}
-                    staged.add(
-                        {
-                            name: cell
-                            for name, cell in cells.items()
-                            if cell is not None and name not in _KML_DRAWING
-                        }
-                    )
+                    staged.add({name: cell for name, cell in cells.items() if cell is not None})
         staged.close()
         return staged
+
+    def _cells(self, row: dict[str, Any]) -> dict[str, Scalar]:
+        written = row.get(FIELDS) if self._format == "kml" else None
+        if written is None:
+            named = {_name(name): cell for name, cell in row.items() if name not in _KML_DRAWING}
+        elif GEOMETRY in (named := fields_of(written, self._elements)):
+            raise Quarantined(Reason(code="header_twice", detail=GEOMETRY))
+        else:
+            named |= {GEOMETRY: row[GEOMETRY]}
+        return {name: _cell(name, cell) for name, cell in named.items()}
 
     def batches(
         self,

@@ -255,11 +255,9 @@ def test_texts_of_an_opendocument_sheet(
     """Tabs, line breaks, spaces and paragraphs are as they are written; comments stay out."""
     cell = f'<table:table-cell office:value-type="string">{text}</table:table-cell>'
     other = "</table:table><table:table table:name='B'>" + cells("a<text:tab/>b")
-    content = ods(
-        ROW.format("", ""), cells("id", "places"),
-        *(cells(str(at * at), str(at)) for at in range(before)),
-        ROW.format("", CELL.format("c") + cell), other,
-    )  # fmt: skip
+    above = (cells(str(at * at), str(at)) for at in range(before))
+    last = ROW.format("", CELL.format("c") + cell)
+    content = ods(ROW.format("", ""), cells("id", "places"), *above, last, other)
     assert rows(content, tmp_path)[-1] == {"id": "c", "places": expected}
 
 
@@ -307,3 +305,97 @@ def test_a_merged_header_of_an_opendocument_sheet(tmp_path: Path, left: str) -> 
     assert "cells_merged" not in {
         one["code"] for one in read(content, tmp_path, chosen).quality["warnings"]
     }
+
+
+# --- KML -----------------------------------------------------------------------------------------------
+
+
+def kml(*places: str, schema: str = "", prefix: str = "") -> bytes:
+    """A document of one folder, a point in each place."""
+    point = "<Point><coordinates>4.8,45.7</coordinates></Point>"
+    made = "".join(f"<Placemark>{one}{point}</Placemark>" for one in places)
+    text = f"<Document>{schema}<Folder><name>F</name>{made}</Folder></Document>"
+    if prefix:
+        text = text.replace("</", f"</{prefix}:").replace("<", f"<{prefix}:")
+        text = text.replace(f"<{prefix}:/{prefix}:", f"</{prefix}:")
+    name = f"{prefix}:kml" if prefix else "kml"
+    space = f"xmlns:{prefix}" if prefix else "xmlns"
+    return f'<{name} {space}="http://www.opengis.net/kml/2.2">{text}</{name}>'.encode()
+
+
+def data(**fields: str) -> str:
+    made = "".join(f'<Data name="{n}"><value>{text}</value></Data>' for n, text in fields.items())
+    return f"<ExtendedData>{made}</ExtendedData>"
+
+
+def places(content: bytes, folder: Path) -> list[dict[str, object]]:
+    """The rows, without geometry and what they do not have."""
+    return [
+        {name: cell for name, cell in row.items() if cell is not None and name != "geometry"}
+        for row in rows(content, folder)
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["", "k"], ids=["plain", "prefixed"])
+def test_what_a_place_says(tmp_path: Path, prefix: str) -> None:
+    """Its address, telephone and times are columns, as they are written."""
+    said = (
+        "<name>A &amp; B</name><address>1 rue</address><phoneNumber>04 78</phoneNumber>"
+        "<TimeSpan><begin>2020-03</begin><end>2021-05</end></TimeSpan>"
+    )
+    when = "<name>C</name><TimeStamp><when>2020-01-02</when></TimeStamp>"
+    assert places(kml(said, when, prefix=prefix), tmp_path) == [
+        {"name": "A & B", "address": "1 rue", "phoneNumber": "04 78", "begin": "2020-03",
+         "end": "2021-05"},
+        {"name": "C", "timestamp": dt.date(2020, 1, 2)},
+    ]  # fmt: skip
+
+
+def test_data_called_as_gdal_calls_its_own(tmp_path: Path) -> None:
+    """Are neither dropped nor put in the place of an element."""
+    names = ("icon", "begin", "end", "visibility", "snippet", "drawOrder", "description", "ecluse")
+    said = {name: f"{name} x" for name in names}
+    assert places(kml("<name>A</name>" + data(**said)), tmp_path) == [{"name": "A", **said}]
+
+
+def test_an_element_and_a_datum_of_one_name(tmp_path: Path) -> None:
+    """Are two columns, throughout the file."""
+    content = kml("<name>A</name>" + data(name="x", nom="y"), data(name="z"), "<name>B</name>")
+    assert places(content, tmp_path) == [
+        {"name": "A", "ExtendedData.name": "x", "nom": "y"},
+        {"ExtendedData.name": "z"},
+        {"name": "B"},
+    ]
+
+
+def test_a_datum_twice(tmp_path: Path) -> None:
+    """Two values of one name: neither is chosen."""
+    twice = "<ExtendedData>" + "".join(
+        f'<Data name="{SECRET}"><value>{value}</value></Data>' for value in "ab"
+    )
+    told = refusal(kml("<name>A</name>", twice + "</ExtendedData>"), tmp_path)
+    assert told == {"code": "header_twice", "line": 2, "detail": "data"}
+
+
+def test_data_with_a_schema(tmp_path: Path) -> None:
+    """Numbers that go past 32 bits, truths, texts of another namespace's elements."""
+    schema = (
+        '<Schema id="s" name="s"><SimpleField name="nb" type="int"/>'
+        '<SimpleField name="ok" type="bool"/><SimpleField name="mixed" type="double"/></Schema>'
+    )
+    said = (
+        '<ExtendedData><SchemaData schemaUrl="#s"><SimpleData name="nb">99999999999</SimpleData>'
+        '<SimpleData name="ok">{}</SimpleData><SimpleData name="mixed">{}</SimpleData></SchemaData>'
+        '<c:thing xmlns:c="http://c.example"><c:inner>T</c:inner></c:thing></ExtendedData>'
+    )
+    content = kml(said.format(1, "n.c."), said.format("false", "1.50"), schema=schema)
+    assert places(content, tmp_path) == [
+        {"nb": 99999999999, "ok": True, "mixed": "n.c.", "thing": "T"},
+        {"nb": 99999999999, "ok": False, "mixed": "1.50", "thing": "T"},
+    ]
+
+
+def test_a_datum_called_geometry(tmp_path: Path) -> None:
+    """Is not put in the place of the place's own."""
+    told = refusal(kml(data(geometry=SECRET)), tmp_path)
+    assert told == {"code": "header_twice", "detail": "geometry"}
