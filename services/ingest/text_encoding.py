@@ -209,16 +209,13 @@ def _cut_sequence(block: bytes) -> int:
 
 
 class _LineEnds:
-    """Counts line ends (LF, CRLF, or CR alone in a file without LF) and refuses NUL."""
+    """Counts line ends (LF, CRLF, and CR alone, wherever it stands: so does every reader that says
+    on which line something is) and refuses NUL."""
 
     def __init__(self) -> None:
-        self._feeds = 0
-        self._returns = 0
+        self.ends = 0
+        self._returned = False
         self.open = False
-
-    @property
-    def ends(self) -> int:
-        return self._feeds or self._returns
 
     @property
     def line(self) -> int:
@@ -228,13 +225,17 @@ class _LineEnds:
         if not utf8:
             return
         nul = utf8.find(0)
+        self.ends += _ends(utf8 if nul < 0 else utf8[:nul])
+        self.ends -= self._returned and utf8.startswith(b"\n")
         if nul >= 0:
-            line = self._feeds + utf8.count(b"\n", 0, nul) + 1
-            raise Quarantined(Reason(code="nul_character", line=line))
-        self._feeds += utf8.count(b"\n")
-        if not self._feeds:
-            self._returns += utf8.count(b"\r")
+            raise Quarantined(Reason(code="nul_character", line=self.line))
+        self._returned = utf8.endswith(b"\r")
         self.open = not utf8.endswith((b"\n", b"\r"))
+
+
+def _ends(text: bytes) -> int:
+    returns = text.count(b"\r")
+    return text.count(b"\n") + (returns - text.count(b"\r\n") if returns else 0)
 
 
 def _unreadable_lines(source: Path, encoding: str) -> list[Reason]:
@@ -251,9 +252,10 @@ def _unreadable_lines(source: Path, encoding: str) -> list[Reason]:
                 )
                 if not (cut and len(piece) == CHUNK) and at_start:
                     count += 1
-                    found += [line] if len(found) < 100 else []
+                    before = piece[: error.start] if isinstance(error, UnicodeDecodeError) else b""
+                    found += [line + _ends(before)] if len(found) < 100 else []
             at_start = piece.endswith(b"\n")
-            line += at_start
+            line += _ends(piece)
     if not found:
         return [Reason(code="encoding", expected=encoding, line=line, count=1)]
     return [Reason(code="encoding", expected=encoding, line=at, count=count) for at in found]

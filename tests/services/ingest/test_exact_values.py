@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from services.ingest.text_encoding import CHUNK
 from tests.services.ingest.reading import DATA, SECRET, plain, read, refusal, rows
 from tests.services.ingest.test_careless_files import parquet, warned
 from tests.services.ingest.test_limits import CELL, ROW, cells, ods, zipped
@@ -399,3 +400,37 @@ def test_a_datum_called_geometry(tmp_path: Path) -> None:
     """Is not put in the place of the place's own."""
     told = refusal(kml(data(geometry=SECRET)), tmp_path)
     assert told == {"code": "header_twice", "detail": "geometry"}
+
+
+# --- lines of delimited text ---------------------------------------------------------------------------
+
+INTEGERS = {"fields": [{"name": "id", "type": "string"}, {"name": "places", "type": "integer"}]}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [("x;y", "type_mismatch"), ("x;1;2", "row_width"), ('"x"y";1', "quote_misplaced")],
+)
+def test_a_return_alone_ends_a_line(tmp_path: Path, end: str, last: str, code: str) -> None:
+    """Within a quoted cell too, whatever ends the others: each reason counts the same lines."""
+    text = end.join(["id;places", '"a\rb";1', last, ""])
+    told = refusal(text.encode(), tmp_path, plain(schema=INTEGERS))
+    assert (told["code"], told["line"]) == (code, 4)
+
+
+def test_a_return_alone_ends_a_row(tmp_path: Path) -> None:
+    """Where it is not quoted."""
+    told = refusal(b"id;places\r\na;1\rb;2\nc;x\n", tmp_path, plain(schema=INTEGERS))
+    assert (told["code"], told["line"]) == ("type_mismatch", 4)
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_lines_before_a_nul_or_a_broken_character(tmp_path: Path, before: int) -> None:
+    """Are counted alike, wherever a block ends between a return and its line feed."""
+    fill = "x" * (CHUNK - len("id;places\n") - len(";1\r\n") * 3 + 3 - before)
+    text = f'id;places\n{fill};1\r\na;1\r\n"b\rc";1\r\n'.encode()
+    for bad, code in ((b"a\0;1\n", "nul_character"), (b"\xff\xfe\xe9;1\n\xc3\xa9;2\n", "encoding")):
+        told = refusal(text + bad, tmp_path)
+        assert (told["code"], told["line"]) == (code, 6)
+        (tmp_path / "source").unlink()
