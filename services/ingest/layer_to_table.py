@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from services.ingest import gpx_values, kml_fields
 from services.ingest.check_shapefile import check_shapefile
 from services.ingest.column_types import Reading
 from services.ingest.gdal_layers import (
@@ -25,7 +26,6 @@ from services.ingest.gdal_layers import (
     read_layer,
 )
 from services.ingest.header_names import checked_headers, clean_name
-from services.ingest.kml_fields import FIELDS, copy_for_gdal, fields_of
 from services.ingest.nul_characters import refuse_nul
 from services.ingest.parquet_to_table import is_bytes, placed_cells
 from services.ingest.read_limits import ReadLimits
@@ -67,7 +67,10 @@ class LayerTable:
         self._elements: frozenset[str] = frozenset()
         if format_ == "kml":
             given, source = source, work / "fields.kml"
-            self._elements = copy_for_gdal(given, source)
+            self._elements = kml_fields.copy_for_gdal(given, source)
+        elif format_ == "gpx":
+            given, source = source, work / "values.gpx"
+            gpx_values.copy_for_gdal(given, source)
         self._path = named_for_gdal(source, format_, work)
         self._format = format_
         self._encoding = told.encoding
@@ -114,14 +117,14 @@ class LayerTable:
         return staged
 
     def _cells(self, row: dict[str, Any]) -> dict[str, Scalar]:
-        written = row.get(FIELDS) if self._format == "kml" else None
+        written = row.get(kml_fields.FIELDS) if self._format == "kml" else None
         if written is None:
             named = {_name(name): cell for name, cell in row.items() if name not in _KML_DRAWING}
-        elif GEOMETRY in (named := fields_of(written, self._elements)):
+        elif GEOMETRY in (named := kml_fields.fields_of(written, self._elements)):
             raise Quarantined(Reason(code="header_twice", detail=GEOMETRY))
         else:
             named |= {GEOMETRY: row[GEOMETRY]}
-        return {name: _cell(name, cell) for name, cell in named.items()}
+        return {name: _cell(name, gpx_values.unmarked(cell)) for name, cell in named.items()}
 
     def batches(
         self,

@@ -434,3 +434,48 @@ def test_lines_before_a_nul_or_a_broken_character(tmp_path: Path, before: int) -
         told = refusal(text + bad, tmp_path)
         assert (told["code"], told["line"]) == (code, 6)
         (tmp_path / "source").unlink()
+
+
+# --- GPX -----------------------------------------------------------------------------------------------
+
+
+def gpx(*points: str, at: str = 'lat="45.7" lon="4.8"') -> bytes:
+    """Waypoints, the last of them there."""
+    first = '<wpt lat="45" lon="4"><ele>1.5</ele><time>2020-01-02T03:04:05Z</time></wpt>'
+    made = "".join(f"<wpt {at}>{one}</wpt>" for one in points)
+    spaces = 'xmlns="http://www.topografix.com/GPX/1/1" xmlns:c="http://c.example"'
+    return f'<gpx version="1.1" creator="x" {spaces}>{first}{made}</gpx>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("point", "at", "expected"),
+    [
+        ("<ele>n.c.</ele>", 'lat="45.7" lon="4.8"', "number"),
+        ("<sat>99999999999</sat>", 'lat="45.7" lon="4.8"', "integer"),
+        ("<time>2020-13-02T03:04:05Z</time>", 'lat="45.7" lon="4.8"', "datetime"),
+        ("<name>a</name>", 'lat="45,7" lon="4.8"', "number"),
+        ("<name>a</name>", 'lat="45.7"', "number"),
+    ],
+    ids=["elevation", "satellites", "time", "comma", "no longitude"],
+)
+def test_values_of_gpx_that_are_none(tmp_path: Path, point: str, at: str, expected: str) -> None:
+    """Are refused with the place's rank, not read as 0, as another number, as none."""
+    told = refusal(gpx(point, at=at), tmp_path)
+    assert told == {"code": "type_mismatch", "line": 2, "expected": expected, "found": "text"}
+
+
+def test_extensions_of_gpx(tmp_path: Path) -> None:
+    """Keep their zeros and digits, numbers are numbers, and what is nested is seen."""
+    nested = "<c:ele>n.c.</c:ele><c:in><c:a>1</c:a></c:in>"
+    said = f"<extensions><c:nb>{{}}</c:nb><c:code>{{}}</c:code>{nested}</extensions>"
+    content = gpx(said.format(12, "007"), said.format(13, "99999999999"))
+    [_, one, two] = rows(content, tmp_path)
+    assert [one["c_nb"], one["c_code"], two["c_nb"], two["c_code"]] == [
+        12,
+        "007",
+        13,
+        "99999999999",
+    ]
+    assert one["c_ele"] == "n.c."
+    assert "1" in one["c_in"]
+    assert "\u2060" not in str(one)

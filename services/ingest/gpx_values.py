@@ -1,0 +1,107 @@
+"""Checks what GDAL takes for another value in a GPX file (GPX 1.1 schema), and keeps texts texts.
+
+It makes 0 of an elevation that is no number, 45 of a latitude of « 45,5 », the largest of 32 bits of
+a longer integer, no time of one that is none, and 7 of the 007 of an extension. So the first are
+refused, and extensions with such a text are given to it marked as texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, BinaryIO
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+from shared.failures import Quarantined
+from shared.messages import Reason
+
+_BLOCK = 1 << 18
+# What GDAL reads as a number is the same number.
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,9})?")
+# After any other text of an extension: word joiners, which no program writes twice.
+_MARK = "\u2060\u2060"
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?\d{1,9}")
+_TIME = re.compile(
+    r"-?\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"(?:T(?:[01]\d|2[0-4]):[0-5]\d:[0-5]\d(?:\.\d{1,3}0*)?(?:Z|[+-]\d\d:\d\d)?)?"
+)
+_VALUES: dict[str, tuple[str, re.Pattern[str]]] = {
+    **dict.fromkeys(
+        ("ele", "magvar", "geoidheight", "hdop", "vdop", "pdop", "ageofdgpsdata"),
+        ("number", _NUMBER),
+    ),
+    **dict.fromkeys(("sat", "dgpsid", "number"), ("integer", _INTEGER)),
+    "time": ("datetime", _TIME),
+}
+_FEATURES = frozenset({"wpt", "rte", "rtept", "trk", "trkpt"})
+
+
+def copy_for_gdal(source: Path, to: Path) -> None:
+    """Writes the copy. Raises Quarantined(`type_mismatch`) with the rank, among those of its kind,
+    of the first feature with a value that is not of its type."""
+    with source.open("rb") as file, to.open("wb") as out:
+        copy = _Copy(out)
+        while block := file.read(_BLOCK):
+            copy.parser.Parse(block, False)
+        copy.parser.Parse(b"", True)
+
+
+def unmarked(cell: Any) -> Any:
+    """The cell without the mark of an extension's text."""
+    return cell.replace(_MARK, "") if isinstance(cell, str) else cell
+
+
+class _Copy:
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._ranks: Counter[str] = Counter()
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._nested = False
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        self.parser = parser
+
+    def _start(self, tag: str, told: dict[str, str]) -> None:
+        attributes = "".join(f" {key}={quoteattr(value)}" for key, value in told.items())
+        self._write(f"<{tag}{attributes}>")
+        name = tag.rpartition(":")[2]
+        self._nested = self._path[-1:] != ["extensions"]
+        if name in _FEATURES and "extensions" not in self._path:
+            self._ranks[name] += 1
+            for axis in ("lat", "lon"):
+                if name not in ("rte", "trk"):
+                    self._check(name, "number", _NUMBER, told.get(axis, ""))
+        self._path.append(name)
+        self._text = []
+
+    def _end(self, tag: str) -> None:
+        text = "".join(self._text).strip()
+        if self._path[-2:-1] == ["extensions"] and (self._nested or not _PLAIN.fullmatch(text)):
+            self._write(_MARK)
+        self._write(f"</{tag}>")
+        name = self._path.pop()
+        above = self._path[-1] if self._path else ""
+        if text and above in _FEATURES and name in _VALUES and "extensions" not in self._path:
+            self._check(above, *_VALUES[name], text)
+
+    def _check(self, feature: str, expected: str, form: re.Pattern[str], text: str) -> None:
+        if not form.fullmatch(text.strip()):
+            raise Quarantined(
+                Reason(
+                    code="type_mismatch", line=self._ranks[feature], expected=expected, found="text"
+                )
+            )
+
+    def _characters(self, text: str) -> None:
+        self._text.append(text)
+        self._write(escape(text))
+
+    def _write(self, text: str) -> None:
+        self._out.write(text.encode())
