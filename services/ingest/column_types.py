@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from services.ingest.text_casts import (
     MAX_DIGITS,
     Cast,
+    cast_any_decimal,
     cast_date,
     cast_datetime,
     cast_integer,
@@ -163,7 +164,7 @@ _FALSE = (*(no for _, no in BOOLEAN_WORDS), "0")
 _DECLARED: dict[ColumnType, Reading] = {
     "string": STRING,
     "integer": Reading("integer", pa.int64(), cast_integer, tidy_declared, _DIGITS),
-    "number": Reading("number", pa.float64(), cast_number, tidy_any_decimal, _DOT),
+    "number": Reading("number", pa.float64(), cast_any_decimal, tidy_any_decimal, _DOT),
     "boolean": Reading(
         "boolean", pa.bool_(), cast_words(_TRUE, _FALSE), trim,
         f"(?i)^(?:{'|'.join(_TRUE + _FALSE)})$",
@@ -191,7 +192,7 @@ def declared_reading(field: SchemaField, decimal: Decimal | None) -> Reading:
     if field.type == "number" and decimal == ",":
         reading = replace(reading, cast=with_comma(cast_number), tidy=tidy_declared, pattern=_COMMA)
     elif field.type == "number" and decimal == ".":
-        reading = replace(reading, tidy=tidy_declared)
+        reading = replace(reading, cast=cast_number, tidy=tidy_declared)
     if field.group_char and field.type in ("number", "integer"):
         return _grouped(reading, field.group_char)
     return reading

@@ -132,6 +132,8 @@ def settle_types(
         for batch in ahead(table.batches()):
             columns.map(_feed, [(watch, batch.columns[at - 1]) for at, watch in watched])
             filled |= {at for at in nameless if _holds_something(batch.columns[at - 1])}
+            if not guesses and not nameless and all(m.settled for m in moments.values()):
+                break
     if filled:
         reasons = [Reason(code="header_empty", position=at, count=len(filled)) for at in filled]
         raise Quarantined(*sorted(reasons, key=lambda reason: reason.position or 0)[:100])
@@ -189,6 +191,11 @@ class _FirstMoment:
                 self.zoned = DATETIME_UTC.read(first) is not None
         elif self.zoned is None and raw.type == UTC:
             self.zoned = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether no further batch can change the answer."""
+        return self.zoned is not None
 
 
 def _feed(work: tuple[_Guess | _FirstMoment, pa.Array]) -> None:

@@ -108,6 +108,14 @@ def with_comma(
     return comma
 
 
+def cast_any_decimal(text: pa.Array) -> pa.Array | None:
+    """Numbers with either mark. One that has both is none, nor one with a comma twice."""
+    values = cast_number(text)
+    if values is not None or not _has_any(text, b","):
+        return values
+    return cast_number(pc.replace_substring(text, ",", "."))
+
+
 def cast_words(true: tuple[str, ...], false: tuple[str, ...]) -> Cast:
     yes, no = pa.array(true), pa.array(false)
     longest = max(map(len, true + false))
