@@ -60,7 +60,8 @@ class Utf8Rows(io.RawIOBase):
             if text.encoding == "utf-8"
             else codecs.getincrementaldecoder(text.encoding)("strict")
         )
-        self._ready = memoryview(b"")
+        self._block = b""
+        self._ready = memoryview(self._block)
         self._ended = False
         self._line_begins = True
 
@@ -74,6 +75,10 @@ class Utf8Rows(io.RawIOBase):
             if not self._ready and not self._refill():
                 break
             part = self._ready[:missing]
+            if size == len(part) == len(self._block):
+                # As Arrow asks for them: no copy.
+                self._ready = memoryview(b"")
+                return self._block
             self._ready = self._ready[len(part) :]
             parts.append(part)
             missing -= len(part)
@@ -86,12 +91,13 @@ class Utf8Rows(io.RawIOBase):
             decoded = self._unmarked(decoded)
             if self._quotes:
                 self._quotes.feed(decoded)
-            self._ready = memoryview(decoded)
+            self._block, self._ready = decoded, memoryview(decoded)
             return bool(decoded) or self._refill()
         if self._ended:
             return False
         self._ended = True
-        self._ready = memoryview(f"\n{self.end}\n".encode())
+        self._block = f"\n{self.end}\n".encode()
+        self._ready = memoryview(self._block)
         return True
 
     def _unmarked(self, block: bytes) -> bytes:

@@ -118,7 +118,9 @@ class CsvTable:
         self, block_bytes: int, types: dict[str, pa.DataType], decimal: str
     ) -> Iterator[pa.RecordBatch]:
         # The second reading finds what the first one did.
-        watch = None if self._quotes_right else QuoteWatch(self._dialect.delimiter)
+        quotes = self._text.quotes
+        watched = quotes and not self._quotes_right
+        watch = QuoteWatch(self._dialect.delimiter) if watched else None
         stream = Utf8Rows(self._source, self._text, self._dialect, watch)
         ragged = 0
         closed = False
@@ -142,7 +144,9 @@ class CsvTable:
                 ),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=self._dialect.delimiter,
-                    newlines_in_values=True,
+                    # Without quotes a line is a row: blocks are cut without being parsed for it.
+                    quote_char='"' if quotes else False,
+                    newlines_in_values=quotes,
                     invalid_row_handler=invalid,
                 ),
                 convert_options=arrow_csv.ConvertOptions(

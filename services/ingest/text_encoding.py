@@ -46,13 +46,15 @@ _SIGNS = set("\u00a0«»€’‘“”–—…•§°²³½¼¾±×÷µ·ªº�
 
 @dataclass(frozen=True, slots=True)
 class TextFacts:
-    """`encoding` is Python's name of it, `mark` the bytes of the byte order mark to skip."""
+    """`encoding` is Python's name of it, `mark` the bytes of the byte order mark to skip; `quotes`
+    says whether there is a quotation mark anywhere."""
 
     encoding: str
     mark: int
     line_ends: int
     ends_open: bool
     replaced: bool
+    quotes: bool
 
     @property
     def lines(self) -> int:
@@ -163,7 +165,7 @@ def _decoded(source: Path, encoding: str, mark: int) -> TextFacts:
             reason = Reason(code="encoding", expected=encoding, line=ends.line, count=1)
             raise Quarantined(reason) from None
         raise Quarantined(*_unreadable_lines(source, encoding)) from None
-    return TextFacts(encoding, mark, ends.ends, ends.open, replaced)
+    return TextFacts(encoding, mark, ends.ends, ends.open, replaced, ends.quotes)
 
 
 def _utf8(source: Path, mark: int) -> TextFacts | None:
@@ -182,7 +184,7 @@ def _utf8(source: Path, mark: int) -> TextFacts | None:
             replaced = b"\xef\xbf\xbd" in block
     if held:
         return None
-    return TextFacts("utf-8", mark, ends.ends, ends.open, replaced)
+    return TextFacts("utf-8", mark, ends.ends, ends.open, replaced, ends.quotes)
 
 
 def _is_utf8(block: bytes) -> bool:
@@ -210,12 +212,13 @@ def _cut_sequence(block: bytes) -> int:
 
 class _LineEnds:
     """Counts line ends (LF, CRLF, and CR alone, wherever it stands: so does every reader that says
-    on which line something is) and refuses NUL."""
+    on which line something is), looks for a quotation mark and refuses NUL."""
 
     def __init__(self) -> None:
         self.ends = 0
         self._returned = False
         self.open = False
+        self.quotes = False
 
     @property
     def line(self) -> int:
@@ -231,6 +234,7 @@ class _LineEnds:
             raise Quarantined(Reason(code="nul_character", line=self.line))
         self._returned = utf8.endswith(b"\r")
         self.open = not utf8.endswith((b"\n", b"\r"))
+        self.quotes = self.quotes or b'"' in utf8
 
 
 def _ends(text: bytes) -> int:
