@@ -8,6 +8,7 @@ warns of may quote a cell, and is dropped.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import warnings
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ for _module in (r"pyogrio\.", r"services\.ingest\."):
     warnings.filterwarnings("ignore", module=_module, category=UserWarning)
     warnings.filterwarnings("ignore", module=_module, category=RuntimeWarning)
 logging.getLogger("pyogrio").setLevel(logging.CRITICAL + 1)
+# What it says before pyogrio listens would name columns on the standard error.
+pyogrio.set_gdal_config_options({"CPL_LOG": os.devnull})
 
 
 class Layer(NamedTuple):
@@ -81,59 +84,6 @@ def _check_tables(path: Path) -> None:
         raise Quarantined(Reason(code="geo_unreadable")) from None
     if any(kind != "table" or virtual for kind, virtual in kinds):
         raise Quarantined(Reason(code="geo_unreadable", detail="view"))
-
-
-# Of GeoPackage's types (OGC 12-128r19, table 1) what SQLite, which keeps any value in any column, may
-# hold there, and what it must not: GDAL makes 0, or null, of the latter.
-_WRONG = {
-    "BOOLEAN": ("boolean", "typeof({0}) not in ('integer', 'null')"),
-    "TINYINT": ("integer", "typeof({0}) not in ('integer', 'null')"),
-    "SMALLINT": ("integer", "typeof({0}) not in ('integer', 'null')"),
-    "MEDIUMINT": ("integer", "typeof({0}) not in ('integer', 'null')"),
-    "INT": ("integer", "typeof({0}) not in ('integer', 'null')"),
-    "INTEGER": ("integer", "typeof({0}) not in ('integer', 'null')"),
-    "FLOAT": ("number", "typeof({0}) not in ('integer', 'real', 'null')"),
-    "DOUBLE": ("number", "typeof({0}) not in ('integer', 'real', 'null')"),
-    "REAL": ("number", "typeof({0}) not in ('integer', 'real', 'null')"),
-    "DATE": ("date", "{0} is not null and date(julianday({0})) is not {0}"),
-    "DATETIME": ("datetime", "{0} is not null and date(julianday({0})) is not substr({0}, 1, 10)"),
-}
-
-
-def check_geopackage(path: Path, layer: Layer) -> None:
-    """Raises Quarantined: `type_mismatch` with the column's position and the first row's rank for a
-    value that is not of its column's type, `geo_unreadable`."""
-    table = _quoted(layer.name)
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as database:
-            database.execute("PRAGMA trusted_schema=OFF")
-            kinds = database.execute(f"PRAGMA table_info({table})").fetchall()
-            for _, name, kind, *_ in kinds:
-                expected, wrong = _WRONG.get(str(kind).upper(), ("", ""))
-                if not wrong or name not in layer.columns:
-                    continue
-                condition = wrong.format(_quoted(name))
-                count, first = database.execute(
-                    f"select count(*), min(rowid) from {table} where {condition}"  # noqa: S608 - quoted
-                ).fetchone()
-                if count:
-                    [[rank]] = database.execute(
-                        f"select count(*) from {table} where rowid <= ?",  # noqa: S608 - quoted
-                        (first,),
-                    )
-                    position = layer.columns.index(name) + 1
-                    raise Quarantined(
-                        Reason(
-                            code="type_mismatch", position=position, line=rank, count=count,
-                            expected=expected, found="text",
-                        )
-                    )  # fmt: skip
-    except (sqlite3.Error, UnicodeDecodeError):
-        raise Quarantined(Reason(code="geo_unreadable")) from None
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def layers(path: Path, encoding: str | None) -> list[Layer]:

@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 
 from services.ingest import gpx_values, kml_fields
+from services.ingest.check_geopackage import check_geopackage
 from services.ingest.check_shapefile import check_shapefile
 from services.ingest.column_types import Reading
 from services.ingest.gdal_layers import (
     GEOMETRY,
     Layer,
-    check_geopackage,
     layers,
     named_for_gdal,
     read_layer,
