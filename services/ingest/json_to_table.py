@@ -27,6 +27,8 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 GEOMETRY = "geometry"
+# Of a feature (RFC 7946, 3.2); its bounds say nothing that its geometry does not.
+_MEMBERS = frozenset({"type", "id", "properties", "geometry", "bbox"})
 
 
 class JsonTable:
@@ -51,10 +53,11 @@ class JsonTable:
         rows = JsonRows(source, told.rows, limits, features=format_ == "geojson")
         self._staged = StagedRows(work / "rows.arrows", limits)
         self._lines = array("q") if lined else None
-        features = 0
+        features = more = 0
         for row, line in json_lines(source, limits) if lined else rows:
             feature = row.get("type") == "Feature" and "geometry" in row
             features += feature
+            more += feature and _holds_more(row)
             try:
                 self._staged.add(_feature(row) if feature else _flat(row))
             except Quarantined as failure:
@@ -69,9 +72,9 @@ class JsonTable:
         self.headers = checked_headers(self._staged.headers, declared)
         self.facts = SourceFacts(format="geojson" if features else format_)
         self.crs = told.crs or old_crs(rows.crs)
-        unread = rows.lists_unread
-        self.warnings: tuple[Reason, ...] = (
-            (Reason(code="lists_unread", count=unread),) if unread else ()
+        counts = {"lists_unread": rows.lists_unread, "members_unread": more}
+        self.warnings: tuple[Reason, ...] = tuple(
+            Reason(code=code, count=count) for code, count in counts.items() if count
         )
         self.dropped = Dropped()
 
@@ -102,9 +105,20 @@ def _is_one_line(source: Path, limits: ReadLimits) -> bool:
         return is_object(file.readline(limits.row_bytes + limits.json_string_bytes))
 
 
+def _holds_more(feature: Object) -> bool:
+    """Whether something of it is not read: a member of its own, or an id beside another one."""
+    properties = feature.get("properties")
+    given = feature.get("id")
+    inner = properties.get("id", given) if isinstance(properties, dict) else given
+    other = given is not None and str(inner) != str(given)
+    return other or not feature.keys() <= _MEMBERS
+
+
 def _feature(row: Object) -> dict[str, Scalar]:
     properties = row.get("properties")
-    found = _flat(properties) if isinstance(properties, dict) else {}
+    if not isinstance(properties, dict | None):
+        raise Quarantined(Reason(code="json_invalid"))
+    found = _flat(properties or {})
     if GEOMETRY in found:
         raise Quarantined(Reason(code="header_twice", detail=GEOMETRY))
     if row.get("id") is not None and "id" not in found:

@@ -55,35 +55,43 @@ class OsmTable:
         self._factory = osmium.geom.WKBFactory()
         self._limits = limits
         try:
-            self._staged, unplaced = self._read(osmium.io.File(str(source), _KINDS[format_]), work)
+            found = self._read(osmium.io.File(str(source), _KINDS[format_]), work)
         except RuntimeError:
             # Objects out of order perhaps: areas can only be put together from sorted ones.
             ordered = _in_order(source, format_, work)
-            self._staged, unplaced = self._again(ordered, work)
+            found = self._again(ordered, work)
+        self._staged, counts = found
         if not self._staged.rows:
             raise Quarantined(Reason(code="no_rows", detail="no_tags"))
         self.headers = checked_headers(self._staged.headers, declared)
         self.facts = SourceFacts(format=format_)
-        self.warnings: tuple[Reason, ...] = (
-            (Reason(code="objects_unplaced", count=unplaced),) if unplaced else ()
+        self.warnings: tuple[Reason, ...] = tuple(
+            Reason(code=code, count=count) for code, count in counts.items() if count > 0
         )
         self.dropped = Dropped()
 
-    def _read(self, file: osmium.io.File, work: Path) -> tuple[StagedRows, int]:
-        """The rows, and how many have no geometry. Raises RuntimeError for what is no such file."""
+    def _read(self, file: osmium.io.File, work: Path) -> tuple[StagedRows, dict[str, int]]:
+        """The rows, and of each warning its count: objects without geometry, relations that make no
+        area. Raises RuntimeError for what is no such file."""
         staged = StagedRows(work / "rows.arrows", self._limits)
-        unplaced = 0
+        counts = {"objects_unplaced": 0, "relations_unread": 0}
         one: Any
         for one in osmium.FileProcessor(file).with_locations().with_areas():
-            if not one.tags or one.is_relation() or not _comes_so(one):
+            # What an editor has deleted, and not sent yet, is still written.
+            if not one.tags or one.deleted:
+                continue
+            if one.is_relation() or not _comes_so(one):
+                # Beside its tags an area has a `type`, of which nothing is told.
+                counts["relations_unread"] += one.is_relation() and _is_tagged(one)
                 continue
             row = self._row(one)
-            unplaced += row["geometry"] is None
+            counts["relations_unread"] -= row["osm_type"] == "relation"
+            counts["objects_unplaced"] += row["geometry"] is None
             staged.add(row)
         staged.close()
-        return staged, unplaced
+        return staged, counts
 
-    def _again(self, ordered: Path, work: Path) -> tuple[StagedRows, int]:
+    def _again(self, ordered: Path, work: Path) -> tuple[StagedRows, dict[str, int]]:
         try:
             return self._read(osmium.io.File(str(ordered), "pbf"), work)
         except RuntimeError:
@@ -91,6 +99,8 @@ class OsmTable:
 
     def _row(self, one: Any) -> dict[str, Scalar]:
         tags = dict(one.tags)
+        if len(tags) != len(one.tags):
+            raise Quarantined(Reason(code="header_twice", detail="tags"))
         kind, number = one.type_str(), one.id
         if one.is_area():
             kind, number = "w" if one.from_way() else "r", one.orig_id()
@@ -153,6 +163,10 @@ def _comes_so(one: Any) -> bool:
     if one.is_way():
         return not (one.is_closed() and len(one.nodes) > 3 and _is_area(one))
     return not one.is_area() or not one.from_way() or _is_area(one)
+
+
+def _is_tagged(relation: Any) -> bool:
+    return any(tag.k != "type" for tag in relation.tags)
 
 
 def _is_area(ring: Any) -> bool:

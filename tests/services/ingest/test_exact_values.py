@@ -5,11 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyogrio
 import pytest
+import shapely
 
 from services.ingest.text_encoding import CHUNK
 from tests.services.ingest.reading import DATA, SECRET, plain, read, refusal, rows
@@ -479,3 +485,129 @@ def test_extensions_of_gpx(tmp_path: Path) -> None:
     assert one["c_ele"] == "n.c."
     assert "1" in one["c_in"]
     assert "\u2060" not in str(one)
+
+
+# --- GeoPackage ----------------------------------------------------------------------------------------
+
+
+def geopackage(kind: str, *values: object) -> bytes:
+    """A layer of points with a column `v`, which SQLite lets hold anything."""
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "a.gpkg"
+        points = np.array([shapely.Point(4.8, 45.7).wkb] * len(values), dtype=object)
+        pyogrio.raw.write(
+            made, points, [], [], geometry_type="Point", crs="EPSG:4326", layer="a", driver="GPKG"
+        )
+        with closing(sqlite3.connect(made)) as database:
+            for (name,) in database.execute("select name from sqlite_master where type='trigger'"):
+                database.execute(f'drop trigger "{name}"')
+            database.execute(f"alter table a add column v {kind}")
+            for at, value in enumerate(values, 1):
+                database.execute("update a set v = ? where fid = ?", (value, at))
+            database.commit()
+        return made.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "told"),
+    [
+        ("SMALLINT", 70_000, {"code": "type_mismatch", "expected": "integer"}),
+        ("MEDIUMINT", 1 << 40, {"code": "type_mismatch", "expected": "integer"}),
+        ("BOOLEAN", 2, {"code": "type_mismatch", "expected": "boolean"}),
+    ],
+)
+def test_numbers_that_a_column_does_not_hold(
+    tmp_path: Path, kind: str, value: int, told: dict[str, object]
+) -> None:
+    """GDAL cuts off their upper bits."""
+    expected = {"position": 1, "line": 2, "count": 1, "found": "long_integer"} | told
+    assert refusal(geopackage(kind, 1, value), tmp_path) == expected
+
+
+@pytest.mark.parametrize("kind", ["VARCHAR(10)", "DECIMAL(10,2)", "BIGINT", "TIME"])
+def test_columns_that_gdal_leaves_out(
+    tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of types that are none of the format's: it says so where nobody looks, and names them."""
+    told = refusal(geopackage(kind, SECRET), tmp_path)
+    assert told == {"code": "column_unreadable", "position": 3}
+    assert "'v'" not in "".join(capfd.readouterr())
+
+
+def test_texts_that_gdal_cuts(tmp_path: Path) -> None:
+    """At a NUL; bytes are no text."""
+    told = refusal(geopackage("TEXT(20)", "a", f"a\0{SECRET}"), tmp_path)
+    assert told == {"code": "nul_character", "position": 1, "line": 2}
+    (tmp_path / "source").unlink()
+    told = refusal(geopackage("TEXT", "a", b"\xff"), tmp_path)
+    assert (told["code"], told["line"]) == ("type_mismatch", 2)
+
+
+def test_what_a_geopackage_may_hold(tmp_path: Path) -> None:
+    """The ends of each type."""
+    for kind, value in (("SMALLINT", -32_768), ("MEDIUMINT", (1 << 31) - 1), ("INTEGER", 1 << 60),
+                        ("TEXT(2)", "abc"), ("BOOLEAN", 0), ("TEXT", None)):  # fmt: skip
+        assert rows(geopackage(kind, value), tmp_path)[0]["v"] == value
+        (tmp_path / "table.parquet").unlink()
+
+
+# --- GeoJSON and OpenStreetMap -------------------------------------------------------------------------
+
+
+def feature(**members: object) -> dict[str, object]:
+    place = {"type": "Point", "coordinates": [4.8, 45.7]}
+    return {"type": "Feature", "properties": {"id": 1}, "geometry": place} | members
+
+
+def collection(*features: object) -> bytes:
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+def test_members_beside_the_properties(tmp_path: Path) -> None:
+    """Another id than the property's, and what GeoJSON does not know, are counted."""
+    same = [feature(id=1), feature(id="1"), feature(bbox=[4, 45, 5, 46]), feature(id=None)]
+    assert "members_unread" not in warned(collection(*same), tmp_path)
+    more = [feature(id=2), feature(titre=SECRET), feature(id="x", properties={"a": 1})]
+    assert warned(collection(*same, *more), tmp_path)["members_unread"] == 2
+
+
+@pytest.mark.parametrize("properties", [[1], "x", 5])
+def test_properties_that_are_none(tmp_path: Path, properties: object) -> None:
+    """A list or a text in their place is not left out."""
+    told = refusal(collection(feature(), feature(properties=properties)), tmp_path)
+    assert told == {"code": "json_invalid", "line": 2}
+
+
+NODES = (
+    '<node id="1" lat="45.7" lon="4.8"><tag k="a" v="x"/></node><node id="2" lat="45.7" lon="4.9"/>'
+    '<node id="3" lat="45.8" lon="4.9"/><node id="4" lat="45.7" lon="4.8" {}><tag k="a" v="z"/></node>'
+)
+WAY = '<way id="5"><nd ref="1"/><nd ref="2"/><nd ref="3"/>{}</way>'
+MEMBER = '<relation id="{}"><member type="way" ref="5" role="outer"/>{}</relation>'
+
+
+@pytest.mark.parametrize("last", ['<nd ref="1"/>', ""], ids=["ring", "open"])
+def test_relations_that_make_no_area(tmp_path: Path, last: str) -> None:
+    """Are counted, such as routes; an area that is not closed is a row without geometry."""
+    tags = '<tag k="type" v="{}"/><tag k="name" v="N"/>'
+    relations = "".join(
+        MEMBER.format(at, tags.format(kind)) for at, kind in enumerate(("route", "multipolygon"))
+    )
+    text = f'<osm version="0.6">{NODES.format("")}{WAY.format(last)}{relations}</osm>'
+    found = warned(text.encode(), tmp_path)
+    assert found["relations_unread"] == 1
+    assert found.get("objects_unplaced") == (None if last else 1)
+
+
+def test_objects_that_are_deleted(tmp_path: Path) -> None:
+    """As a history keeps them."""
+    text = NODES.format('visible="false"')
+    content = f'<osm version="0.6">{text}</osm>'.encode()
+    assert [row["osm_id"] for row in rows(content, tmp_path)] == [1]
+
+
+def test_a_tag_twice(tmp_path: Path) -> None:
+    """Two values of one name: neither is chosen."""
+    tags = f'<tag k="{SECRET}" v="1"/><tag k="{SECRET}" v="2"/>'
+    content = f'<osm version="0.6"><node id="1" lat="45.7" lon="4.8">{tags}</node></osm>'
+    assert refusal(content.encode(), tmp_path) == {"code": "header_twice", "detail": "tags"}
