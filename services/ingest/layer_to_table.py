@@ -42,6 +42,8 @@ _KML_DRAWING = frozenset({
     "altitudeMode", "tessellate", "extrude", "visibility", "drawOrder", "icon", "snippet",
 })  # fmt: skip
 _FOLDER = "folder"
+# dBASE's number of a language: « Windows ANSI ».
+_WINDOWS = 0x57
 _GDAL_NAMES = {"iso8859-15": "ISO-8859-15", "mac-roman": "MACINTOSH"}
 
 
@@ -165,14 +167,22 @@ class LayerTable:
 
 
 def _unsaid_encoding(shapes: Path) -> str | None:
-    """What a shapefile's texts are written in where neither a .cpg nor the table's header says it
-    (dBASE, byte 29): GDAL would take them for UTF-8. Raises Quarantined(`encoding`)."""
+    """What a shapefile's texts are written in where no .cpg says it, nor the table's header rightly
+    (dBASE, byte 29): GDAL takes them for UTF-8 where that says nothing, and for Latin-1 where it says
+    Windows. UTF-8 is told by its bytes, whatever is said. Raises Quarantined(`encoding`)."""
     table = shapes.with_suffix(".dbf")
     with table.open("rb") as file:
         head = file.read(32)
-    if shapes.with_suffix(".cpg").exists() or len(head) < 32 or head[29]:
+    if shapes.with_suffix(".cpg").exists() or len(head) < 32:
         return None
-    found = find_bytes_encoding(table, int.from_bytes(head[8:10], "little"))
+    try:
+        found = find_bytes_encoding(table, int.from_bytes(head[8:10], "little"))
+    except Quarantined:
+        if not head[29]:
+            raise
+        found = ""
+    if head[29] and found != "utf-8":
+        return "CP1252" if head[29] == _WINDOWS else None
     return _GDAL_NAMES.get(found, found)
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -611,3 +612,89 @@ def test_a_tag_twice(tmp_path: Path) -> None:
     tags = f'<tag k="{SECRET}" v="1"/><tag k="{SECRET}" v="2"/>'
     content = f'<osm version="0.6"><node id="1" lat="45.7" lon="4.8">{tags}</node></osm>'
     assert refusal(content.encode(), tmp_path) == {"code": "header_twice", "detail": "tags"}
+
+
+# --- shapefiles ----------------------------------------------------------------------------------------
+
+
+def shapefile(
+    kind: str, decimals: int, *values: bytes, language: int = 0, cpg: bytes | None = None
+) -> bytes:
+    """Points with one column `v` of a dBASE kind, as wide as the widest of its values."""
+    size = max(map(len, values))
+    head = struct.pack("<B3BIHH16xBB2x", 3, 120, 1, 1, len(values), 65, 1 + size, 0, language)
+    column = b"v".ljust(11, b"\0") + kind.encode() + bytes(4) + bytes([size, decimals]) + bytes(14)
+    records = b"".join(b" " + value.ljust(size) for value in values)
+    with TemporaryDirectory() as folder:
+        points = np.array([shapely.Point(4.8, 45.7).wkb] * len(values), dtype=object)
+        pyogrio.raw.write(
+            Path(folder) / "a.shp", points, [], [], geometry_type="Point", crs="EPSG:4326",
+            driver="ESRI Shapefile",
+        )  # fmt: skip
+        parts = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+    parts["a.dbf"] = head + column + b"\r" + records + b"\x1a"
+    parts.pop("a.cpg", None)
+    return zipped(parts if cpg is None else parts | {"a.cpg": cpg})
+
+
+@pytest.mark.parametrize(
+    ("kind", "decimals", "value", "expected"),
+    [
+        ("N", 0, b"1.5", "integer"),
+        ("N", 0, b"1e3", "integer"),
+        ("N", 2, b"1,5", "number"),
+        ("D", 0, b"2020-1-2", "date"),
+        ("D", 0, b"20201302", "date"),
+        ("L", 0, b"1", "boolean"),
+    ],
+)
+def test_values_of_dbase_that_are_none(
+    tmp_path: Path, kind: str, decimals: int, value: bytes, expected: str
+) -> None:
+    """GDAL cuts them, or makes them false, 0, or 1 January 1970."""
+    told = refusal(shapefile(kind, decimals, b"", value), tmp_path)
+    assert told == {
+        "code": "type_mismatch", "position": 1, "line": 2, "count": 1, "expected": expected,
+        "found": "text",
+    }  # fmt: skip
+
+
+def test_truths_not_said(tmp_path: Path) -> None:
+    """Blank or asked, they are neither."""
+    found = rows(shapefile("L", 0, b"T", b" ", b"?", b"n"), tmp_path)
+    assert [row["v"] for row in found] == [True, None, None, False]
+
+
+def test_whole_numbers_of_dbase(tmp_path: Path) -> None:
+    """With a point and zeros, or asterisks for none."""
+    found = rows(shapefile("N", 0, b"12.00", b"*****", b"-7"), tmp_path)
+    assert [row["v"] for row in found] == [12, None, -7]
+
+
+@pytest.mark.parametrize("kind", ["I", "B", "Y", "T", "M", "@"])
+def test_kinds_that_gdal_does_not_know(tmp_path: Path, kind: str) -> None:
+    """It gives their bytes as texts."""
+    told = refusal(shapefile(kind, 0, b"\x05\0\0\0\0\0\0\0"), tmp_path)
+    assert told == {"code": "column_unreadable", "position": 1}
+
+
+def test_texts_of_dbase_with_a_nul(tmp_path: Path) -> None:
+    """GDAL ends there; at the end it is a filling."""
+    assert rows(shapefile("C", 0, b"a\0\0\0"), tmp_path)[0]["v"] == "a"
+    (tmp_path / "table.parquet").unlink()
+    told = refusal(shapefile("C", 0, b"a\0\0\0", f"a\0{SECRET}".encode()), tmp_path)
+    assert told == {"code": "nul_character", "position": 1, "line": 2}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "language", "cpg"),
+    [("cp1252", 0x57, None), ("cp1252", 3, None), ("utf-8", 3, None), ("utf-8", 0x57, None),
+     ("cp850", 2, None), ("utf-8", 0, None), ("utf-8", 0x57, b"UTF-8"), ("cp1252", 0, b"1252")],
+)  # fmt: skip
+def test_accents_by_what_is_said(
+    tmp_path: Path, encoding: str, language: int, cpg: bytes | None
+) -> None:
+    """By the .cpg, by the table's number of a language, by the bytes where those say UTF-8."""
+    text = "été" if encoding == "cp850" else "été €"
+    content = shapefile("C", 0, text.encode(encoding), language=language, cpg=cpg)
+    assert rows(content, tmp_path)[0]["v"] == text
