@@ -22,10 +22,13 @@ for name in sys.argv[2:]:
     source = Path(sys.argv[1]) / name
     out = Path(sys.argv[1]) / "out" / "table.parquet"
     try:
-        source_to_table(source, plain(), out, ReadLimits())
+        made = source_to_table(source, plain(), out, ReadLimits())
+        print(json.dumps(made.quality, default=str), file=sys.stderr)
         told[name] = ["read", peak()]
         out.unlink()
     except Quarantined as failure:
+        # Whole, as events and the ledger carry them.
+        print(*(repr(reason) for reason in failure.reasons), failure, file=sys.stderr)
         told[name] = [failure.reasons[0].code, peak()]
     except Exception as defect:
         told[name] = [type(defect).__name__, peak()]
