@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -81,6 +81,15 @@ def killed_once(mark: Path) -> str:
     return "done"
 
 
+def once_until(folder: Path) -> int:
+    """How often it was begun, said once `seen` lies in the folder."""
+    with (folder / "begun").open("a") as begun:
+        begun.write("x")
+    while not (folder / "seen").exists():
+        pass
+    return len((folder / "begun").read_text())
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[WorkerPool]:
     pool = WorkerPool(
@@ -148,6 +157,28 @@ class TestPool:
         reason = caught.value.reasons[0]
         assert (reason.code, reason.detail) == (code, detail)
         assert await pool.run(double, 1) == 2
+
+    @pytest.mark.parametrize("work", [killed, greedy])
+    async def test_its_siblings_go_on(self, tmp_path: Path, work: Callable[[], object]) -> None:
+        """While another worker is ended, a job under way is neither ended nor done again."""
+        pool = WorkerPool(
+            size=2,
+            modules=("tests.shared.test_workers",),
+            jobs=3,
+            memory_bytes=300 * 2**20,
+            seconds=100,
+        )
+        await pool.start()
+        try:
+            ended = asyncio.create_task(pool.run(work))
+            beside = asyncio.create_task(pool.run(once_until, tmp_path))
+            with pytest.raises(Quarantined):
+                await ended
+            assert not beside.done()
+            (tmp_path / "seen").touch()
+            assert await beside == 1
+        finally:
+            await pool.stop()
 
     async def test_what_a_worker_starts_counts(self, tmp_path: Path) -> None:
         """The memory of a program that it started is its own, and the program ends with it."""
