@@ -103,6 +103,7 @@ def _print_quality(
         return
     read_as = str(trial.quality["source"]["format"]).upper()
     rows = _number(trial.quality["rows"], language)
+    console.print()
     _tell(console, say("read_as").format(read_as, rows), language)
     for place in trial.quality.get("derivable", []):
         _tell(console, f"• {say('derivable').format(place['position'])}", language)
