@@ -72,6 +72,8 @@ class Desk:
         identities = Identities.model_validate({"identities": [sender]})
         config = uvicorn.Config(Starlette(), port=0, log_level="warning", lifespan="off")
         socket = config.bind_socket()
+        # Who comes before the server has begun waits for it instead of being refused.
+        socket.listen()
         self.address = f"http://127.0.0.1:{socket.getsockname()[1]}"
         settings = Settings.model_validate(
             {"store": str(folder / "store"), "spool": folder, "admin_url": self.address}
