@@ -11,13 +11,11 @@ import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, BinaryIO
-from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
+from services.ingest.copy_xml import XmlCopy
 from shared.failures import Quarantined
 from shared.messages import Reason
 
-_BLOCK = 1 << 18
 # What GDAL reads as a number is the same number.
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,9})?")
 # After any other text of an extension: word joiners, which no program writes twice.
@@ -42,11 +40,8 @@ _FEATURES = frozenset({"wpt", "rte", "rtept", "trk", "trkpt"})
 def copy_for_gdal(source: Path, to: Path) -> None:
     """Writes the copy. Raises Quarantined(`type_mismatch`) with the rank, among those of its kind,
     of the first feature with a value that is not of its type."""
-    with source.open("rb") as file, to.open("wb") as out:
-        copy = _Copy(out)
-        while block := file.read(_BLOCK):
-            copy.parser.Parse(block, False)
-        copy.parser.Parse(b"", True)
+    with to.open("wb") as out:
+        _Copy(out).read(source)
 
 
 def unmarked(cell: Any) -> Any:
@@ -54,23 +49,16 @@ def unmarked(cell: Any) -> Any:
     return cell.replace(_MARK, "") if isinstance(cell, str) else cell
 
 
-class _Copy:
+class _Copy(XmlCopy):
     def __init__(self, out: BinaryIO) -> None:
-        self._out = out
+        super().__init__(out)
         self._ranks: Counter[str] = Counter()
         self._path: list[str] = []
         self._text: list[str] = []
         self._nested = False
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        self.parser = parser
 
-    def _start(self, tag: str, told: dict[str, str]) -> None:
-        attributes = "".join(f" {key}={quoteattr(value)}" for key, value in told.items())
-        self._write(f"<{tag}{attributes}>")
+    def start(self, tag: str, told: dict[str, str]) -> None:
+        super().start(tag, told)
         name = tag.rpartition(":")[2]
         self._nested = self._path[-1:] != ["extensions"]
         if name in _FEATURES and "extensions" not in self._path:
@@ -81,11 +69,11 @@ class _Copy:
         self._path.append(name)
         self._text = []
 
-    def _end(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         text = "".join(self._text).strip()
         if self._path[-2:-1] == ["extensions"] and (self._nested or not _PLAIN.fullmatch(text)):
-            self._write(_MARK)
-        self._write(f"</{tag}>")
+            self.write(_MARK)
+        super().end(tag)
         name = self._path.pop()
         above = self._path[-1] if self._path else ""
         if text and above in _FEATURES and name in _VALUES and "extensions" not in self._path:
@@ -99,9 +87,6 @@ class _Copy:
                 )
             )
 
-    def _characters(self, text: str) -> None:
+    def characters(self, text: str) -> None:
         self._text.append(text)
-        self._write(escape(text))
-
-    def _write(self, text: str) -> None:
-        self._out.write(text.encode())
+        super().characters(text)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import BinaryIO
-from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
+from services.ingest.copy_xml import XmlCopy
 from shared.failures import Quarantined
 from shared.messages import Reason
 
 FIELDS = "ecluse"
-_BLOCK = 1 << 18
 _SHAPES = frozenset({
     "Point", "LineString", "LinearRing", "Polygon", "MultiGeometry", "Model", "Track", "MultiTrack",
 })  # fmt: skip
@@ -34,11 +33,9 @@ def copy_for_gdal(source: Path, to: Path) -> frozenset[str]:
     The file was walked through before (`walk_xml`). Raises Quarantined(`header_twice`) with the
     place's rank where it has two data of one name that differ.
     """
-    with source.open("rb") as file, to.open("wb") as out:
+    with to.open("wb") as out:
         copy = _Copy(out)
-        while block := file.read(_BLOCK):
-            copy.parser.Parse(block, False)
-        copy.parser.Parse(b"", True)
+        copy.read(source)
     return frozenset(copy.elements)
 
 
@@ -53,10 +50,10 @@ def fields_of(written: str, elements: frozenset[str]) -> dict[str, str]:
     return said["elements"] | data
 
 
-class _Copy:
+class _Copy(XmlCopy):
     def __init__(self, out: BinaryIO) -> None:
+        super().__init__(out)
         self.elements: set[str] = set()
-        self._out = out
         self._rank = 0
         # How deep within what is copied as it stands, or left out, whatever it holds.
         self._shape = self._schema = 0
@@ -69,14 +66,8 @@ class _Copy:
         self._into: tuple[str, str] | None = None
         self._depth = 0
         self._text: list[str] = []
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        self.parser = parser
 
-    def _start(self, tag: str, told: dict[str, str]) -> None:
+    def start(self, tag: str, told: dict[str, str]) -> None:
         name = tag.rpartition(":")[2]
         if self._path is not None and not self._shape and (self._path or name not in _SHAPES):
             self._within(self._path, name, told)
@@ -87,8 +78,7 @@ class _Copy:
                 self._truths.add(told.get("name", ""))
             return
         self._shape += self._path is not None
-        attributes = "".join(f" {key}={quoteattr(value)}" for key, value in told.items())
-        self._write(f"<{tag}{attributes}>")
+        super().start(tag, told)
         if name == "Placemark":
             self._rank += 1
             self._path = []
@@ -116,12 +106,12 @@ class _Copy:
             return "data", name
         return None
 
-    def _end(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
         if self._schema:
             self._schema -= 1
         elif self._shape or self._path is None:
             self._shape -= self._shape > 0
-            self._write(f"</{tag}>")
+            super().end(tag)
         elif self._path:
             self._path.pop()
             if self._into is not None and len(self._path) == self._depth:
@@ -129,7 +119,7 @@ class _Copy:
                 self._into = None
         else:
             self._path = None
-            self._write(_field(tag.rpartition("Placemark")[0], self._said) + f"</{tag}>")
+            self.write(_field(tag.rpartition("Placemark")[0], self._said) + f"</{tag}>")
 
     def _keep(self, part: str, name: str, text: str) -> None:
         if not text:
@@ -141,14 +131,11 @@ class _Copy:
         if part == "elements":
             self.elements.add(name.lower())
 
-    def _characters(self, text: str) -> None:
+    def characters(self, text: str) -> None:
         if self._into is not None:
             self._text.append(text)
         elif (self._path is None or self._shape) and not self._schema:
-            self._write(escape(text))
-
-    def _write(self, text: str) -> None:
-        self._out.write(text.encode())
+            super().characters(text)
 
 
 def _field(prefix: str, said: dict[str, dict[str, str]]) -> str:
