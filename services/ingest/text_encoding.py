@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from services.ingest.detect_format import SAMPLE_BYTES, looks_like_utf16
+from services.ingest.line_ends import LineEnds, count_ends
 from shared.failures import Quarantined
 from shared.messages import Reason
 
@@ -152,7 +153,7 @@ def _decoded(source: Path, encoding: str, mark: int) -> TextFacts:
             raise Quarantined(*_unreadable_lines(source, encoding))
         return facts
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    ends = _LineEnds()
+    ends = LineEnds()
     replaced = False
     try:
         for chunk in chunks(source, mark):
@@ -170,7 +171,7 @@ def _decoded(source: Path, encoding: str, mark: int) -> TextFacts:
 
 def _utf8(source: Path, mark: int) -> TextFacts | None:
     """Facts of a file that is UTF-8 from end to end, else None."""
-    ends = _LineEnds()
+    ends = LineEnds()
     replaced = False
     held = b""
     for chunk in chunks(source, mark):
@@ -210,38 +211,6 @@ def _cut_sequence(block: bytes) -> int:
     return 0
 
 
-class _LineEnds:
-    """Counts line ends (LF, CRLF, and CR alone, wherever it stands: so does every reader that says
-    on which line something is), looks for a quotation mark and refuses NUL."""
-
-    def __init__(self) -> None:
-        self.ends = 0
-        self._returned = False
-        self.open = False
-        self.quotes = False
-
-    @property
-    def line(self) -> int:
-        return self.ends + 1
-
-    def count(self, utf8: bytes) -> None:
-        if not utf8:
-            return
-        nul = utf8.find(0)
-        self.ends += _ends(utf8 if nul < 0 else utf8[:nul])
-        self.ends -= self._returned and utf8.startswith(b"\n")
-        if nul >= 0:
-            raise Quarantined(Reason(code="nul_character", line=self.line))
-        self._returned = utf8.endswith(b"\r")
-        self.open = not utf8.endswith((b"\n", b"\r"))
-        self.quotes = self.quotes or b'"' in utf8
-
-
-def _ends(text: bytes) -> int:
-    returns = text.count(b"\r")
-    return text.count(b"\n") + (returns - text.count(b"\r\n") if returns else 0)
-
-
 def _unreadable_lines(source: Path, encoding: str) -> list[Reason]:
     """The first lines that `encoding` cannot read, at most 100, with the count of all."""
     found: list[int] = []
@@ -257,9 +226,9 @@ def _unreadable_lines(source: Path, encoding: str) -> list[Reason]:
                 if not (cut and len(piece) == CHUNK) and at_start:
                     count += 1
                     before = piece[: error.start] if isinstance(error, UnicodeDecodeError) else b""
-                    found += [line + _ends(before)] if len(found) < 100 else []
+                    found += [line + count_ends(before)] if len(found) < 100 else []
             at_start = piece.endswith(b"\n")
-            line += _ends(piece)
+            line += count_ends(piece)
     if not found:
         return [Reason(code="encoding", expected=encoding, line=line, count=1)]
     return [Reason(code="encoding", expected=encoding, line=at, count=count) for at in found]
