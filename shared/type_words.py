@@ -25,6 +25,10 @@ TYPE_WORDS: dict[str, dict[Literal["fr", "en"], str]] = {
     "no_such_time": {"fr": "une heure qui n'existe pas", "en": "a time that does not exist"},
     "number": {"fr": "un nombre décimal", "en": "a decimal number"},
     "number_otherwise": {"fr": "un nombre écrit autrement", "en": "a number written otherwise"},
+    "number_too_large": {
+        "fr": "un nombre trop grand pour sa colonne",
+        "en": "a number too large for its column",
+    },
     "string": {"fr": "un texte", "en": "a text"},
     "text": {"fr": "un texte", "en": "a text"},
     "time": {"fr": "une heure", "en": "a time"},

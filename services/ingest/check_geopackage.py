@@ -76,7 +76,7 @@ def _check(database: sqlite3.Connection, layer: Layer) -> None:
                 raise Quarantined(
                     Reason(
                         code="type_mismatch", position=position, line=line, count=count,
-                        expected=expected, found="long_integer" if found == "integer" else "text",
+                        expected=expected, found="number_too_large" if found == "integer" else "text",
                     )
                 )  # fmt: skip
 

@@ -191,7 +191,7 @@ def test_numbers_that_a_column_does_not_hold(
     tmp_path: Path, kind: str, value: int, told: dict[str, object]
 ) -> None:
     """GDAL cuts off their upper bits."""
-    expected = {"position": 1, "line": 2, "count": 1, "found": "long_integer"} | told
+    expected = {"position": 1, "line": 2, "count": 1, "found": "number_too_large"} | told
     assert refusal(geopackage(kind, 1, value), tmp_path) == expected
 
 
