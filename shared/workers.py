@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -108,6 +109,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.jobs = 0
+        self._ending = threading.Lock()
 
     def answer(self, memory: int, deadline: float) -> tuple[str, Any]:
         """Waits for the worker's answer and watches it. Blocks: call it in a thread."""
@@ -128,11 +130,16 @@ class _Worker:
         return answer
 
     def kill(self) -> None:
-        with suppress(psutil.Error):
-            _Family(self.process.pid).kill()
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
+        """Ends the process, once, whoever asks and how often: a descriptor that is closed twice may
+        be somebody else's by then."""
+        with self._ending:
+            if self.pipe.closed:
+                return
+            with suppress(psutil.Error):
+                _Family(self.process.pid).kill()
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
 
 
 class _Family:
@@ -196,6 +203,7 @@ class WorkerPool:
         self._idle: asyncio.Queue[_Worker | None] = asyncio.Queue()
         self._all: set[_Worker] = set()
         self._renewals: set[asyncio.Task[None]] = set()
+        self._stopped = False
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="worker")
 
     async def start(self) -> None:
@@ -206,6 +214,7 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """Kills every worker: what was under work is done again by whoever takes it up."""
+        self._stopped = True
         for renewal in list(self._renewals):
             renewal.cancel()
         for worker in list(self._all):
@@ -276,6 +285,10 @@ class WorkerPool:
     def _fresh(self) -> _Worker:
         worker = _Worker(self._modules, self._bounds)
         self._all.add(worker)
+        if self._stopped:
+            # Cancelling a renewal does not end the thread that was at it.
+            self._discard(worker)
+            raise WorkerFailed("the pool was stopped")
         kind, _ = worker.answer(self._memory, time.monotonic() + START_SECONDS)
         if kind != "ready":
             self._discard(worker)

@@ -8,9 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -18,7 +21,7 @@ import pytest_asyncio
 
 from shared.failures import Quarantined
 from shared.messages import Reason
-from shared.workers import WorkerFailed, WorkerPool
+from shared.workers import WorkerFailed, WorkerPool, _Worker
 
 SECRET = "canari-7431"
 
@@ -234,3 +237,44 @@ class TestPool:
         """After so many jobs a fresh process works: nothing piles up for ever."""
         seen = {await pool.run(pid) for _ in range(7)}
         assert len(seen) >= 2
+
+
+class Pipe:
+    """An end of a pipe whose closing takes as long as it takes another thread to begin it too."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.closings = 0
+        self._both = threading.Barrier(2)
+
+    def close(self) -> None:
+        self.closings += 1
+        with suppress(threading.BrokenBarrierError):
+            self._both.wait(timeout=0.3)
+        self.closed = True
+
+
+async def test_a_worker_is_ended_once() -> None:
+    """By whoever waited for it and by who stops the pool, at the same time: a descriptor closed
+    twice may be somebody else's by then."""
+    worker = _Worker((), None)
+    held, pipe = worker.pipe, Pipe()
+    worker.pipe = cast(Connection, pipe)
+    await asyncio.gather(*(asyncio.to_thread(worker.kill) for _ in range(2)))
+    held.close()
+    assert pipe.closings == 1
+    assert not worker.process.is_alive()
+
+
+async def test_nothing_is_left_of_a_pool_that_stops_while_it_renews() -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    pool = WorkerPool(size=1, modules=(), jobs=9, memory_bytes=2**31, seconds=60)
+    await pool.start()
+    with pytest.raises(Quarantined):
+        await pool.run(stopped)
+    # The renewal's thread begins.
+    await asyncio.sleep(0)
+    await pool.stop()
+    pool._threads.shutdown(wait=True)
+    left = [one for one in psutil.Process().children() if one.pid not in before]
+    assert [one for one in left if "spawn_main" in " ".join(one.cmdline())] == []
