@@ -266,15 +266,25 @@ async def test_a_worker_is_ended_once() -> None:
     assert not worker.process.is_alive()
 
 
-async def test_nothing_is_left_of_a_pool_that_stops_while_it_renews() -> None:
-    before = {child.pid for child in psutil.Process().children()}
+async def test_nothing_is_left_of_a_pool_that_stops_while_it_renews(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread that starts a worker cannot be called off: it ends the one it made too late."""
     pool = WorkerPool(size=1, modules=(), jobs=9, memory_bytes=2**31, seconds=60)
     await pool.start()
+    begun, over, late = threading.Event(), threading.Event(), []
+
+    def start(*told: object) -> _Worker:
+        begun.set()
+        over.wait()
+        late.append(_Worker((), None))
+        return late[0]
+
+    monkeypatch.setattr("shared.workers._Worker", start)
     with pytest.raises(Quarantined):
         await pool.run(stopped)
-    # The renewal's thread begins.
-    await asyncio.sleep(0)
+    await asyncio.to_thread(begun.wait)
     await pool.stop()
+    over.set()
     pool._threads.shutdown(wait=True)
-    left = [one for one in psutil.Process().children() if one.pid not in before]
-    assert [one for one in left if "spawn_main" in " ".join(one.cmdline())] == []
+    assert [one.process.is_alive() for one in late] == [False]
