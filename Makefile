@@ -20,7 +20,7 @@ BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 LOCKS := ingest sql anonymize convert publish notify store local dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults test-portals test-browser test-office servers unit lint lock reference bench audit clean
+.PHONY: help install demo test test-faults test-portals test-browser test-office test-java servers unit lint lock reference bench audit clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ test-browser: install ## The portal's map in a real browser (Debian package chro
 test-office: install ## Workbooks in LibreOffice (Debian package libreoffice-calc-nogui, installed when missing)
 	$(call needs,soffice,libreoffice-calc-nogui)
 	@$(BIN)/python -m pytest -q tests/debian/test_office.py $(ARGS)
+
+test-java: install ## The Java client of docs/sending.md (Debian package default-jdk-headless, installed when missing)
+	$(call needs,javac,default-jdk-headless)
+	@$(BIN)/python -m pytest -q tests/debian/test_java_client.py $(ARGS)
 
 # The first time servers are built, for minutes: beside linters and the tests that need none.
 servers: install

@@ -93,6 +93,12 @@ def once_until(folder: Path) -> int:
     return len((folder / "begun").read_text())
 
 
+def frugal(size: int, jobs: int) -> WorkerPool:
+    """With little memory, and time enough."""
+    modules = ("tests.shared.test_workers",)
+    return WorkerPool(size=size, modules=modules, jobs=jobs, memory_bytes=300 * 2**20, seconds=100)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[WorkerPool]:
     pool = WorkerPool(
@@ -164,13 +170,7 @@ class TestPool:
     @pytest.mark.parametrize("work", [killed, greedy])
     async def test_its_siblings_go_on(self, tmp_path: Path, work: Callable[[], object]) -> None:
         """While another worker is ended, a job under way is neither ended nor done again."""
-        pool = WorkerPool(
-            size=2,
-            modules=("tests.shared.test_workers",),
-            jobs=3,
-            memory_bytes=300 * 2**20,
-            seconds=100,
-        )
+        pool = frugal(size=2, jobs=3)
         await pool.start()
         try:
             ended = asyncio.create_task(pool.run(work))
@@ -186,13 +186,7 @@ class TestPool:
     async def test_what_a_worker_starts_counts(self, tmp_path: Path) -> None:
         """The memory of a program that it started is its own, and the program ends with it."""
         mark = tmp_path / "mark"
-        pool = WorkerPool(
-            size=1,
-            modules=("tests.shared.test_workers",),
-            jobs=1,
-            memory_bytes=300 * 2**20,
-            seconds=100,
-        )
+        pool = frugal(size=1, jobs=1)
         await pool.start()
         try:
             with pytest.raises(Quarantined) as caught:
@@ -208,13 +202,7 @@ class TestPool:
 
     async def test_a_fresh_worker_is_there_before_the_next_job(self) -> None:
         """Renewed as soon as the last job is done: no job waits for another's imports."""
-        pool = WorkerPool(
-            size=1,
-            modules=("tests.shared.test_workers",),
-            jobs=1,
-            memory_bytes=300 * 2**20,
-            seconds=100,
-        )
+        pool = frugal(size=1, jobs=1)
         await pool.start()
         try:
             first = await pool.run(pid)
