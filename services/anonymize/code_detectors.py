@@ -9,13 +9,14 @@ from stdnum import iban, luhn
 
 from services.anonymize.detector import Detector, inside_code, without_uuids
 
-VERSION = 1
+VERSION = 2
 
 _SOFT = r"[ .\-_/]{0,2}"
 # Country, key, then groups (ISO 13616); the shortest has 15 characters, the longest 34.
 _IBAN = re.compile(
     rf"(?<![0-9A-Za-z])[A-Z]{{2}}{_SOFT}[0-9]{{2}}(?:{_SOFT}[0-9A-Z]){{11,30}}", re.I
 )
+_LONG_CODE = re.compile(r"[0-9a-f]{32,}(?![0-9a-z])", re.I)
 _CARD = re.compile(r"(?<![0-9.,])[2-6][0-9]{3}(?:[ .\-]?[0-9]{4}){2}[ .\-]?[0-9]{3,4}(?![0-9])")
 _AMEX = re.compile(r"(?<![0-9.,])3[47][0-9]{2}[ .\-]?[0-9]{6}[ .\-]?[0-9]{5}(?![0-9])")
 # Plates since 2009 (arrêté du 9 février 2009): no I, O, U; SS and WW are not given.
@@ -40,14 +41,22 @@ _MAC = re.compile(
 
 
 def has_iban(text: str) -> bool:
-    """Whether the text holds an IBAN of a known country whose key is right (ISO 13616)."""
+    """Whether the text holds an IBAN of a known country whose key is right (ISO 13616).
+
+    Of random codes that begin like one, a key in 97 is right: a long hexadecimal one is none.
+    """
+    text = without_uuids(text)
     for found in _IBAN.finditer(text):
-        bare = re.sub(r"[^0-9A-Za-z]", "", found[0]).upper()
+        code = _LONG_CODE.match(text, found.start()) is not None
+        signs = [at for at, sign in enumerate(found[0]) if sign.isalnum()]
+        bare = "".join(found[0][at] for at in signs).upper()
         # What follows an IBAN may look like more of it: every length is tried.
-        lengths = range(15, len(bare) + 1)
-        # What countries ask beyond the key would be one more way to miss one.
-        if any(iban.is_valid(bare[:length], check_country=False) for length in lengths):
-            return True
+        for length in range(15, len(bare) + 1):
+            end = found.start() + signs[length - 1] + 1
+            # What countries ask beyond the key would be one more way to miss one.
+            right = iban.is_valid(bare[:length], check_country=False)
+            if right and not (code and inside_code(found, end)):
+                return True
     return False
 
 

@@ -44,15 +44,18 @@ def without_uuids(text: str) -> str:
     return _UUID.sub(" ", text) if "-" in text else text
 
 
-def inside_code(found: re.Match[str]) -> bool:
+def inside_code(found: re.Match[str], end: int | None = None) -> bool:
     """Whether the letters and digits around a match change places more than twice.
 
-    A hash has such runs of digits by chance; « tel0612345678bis » changes twice.
+    A hash has such runs of digits by chance; « tel0612345678bis » changes twice. `end`: where the
+    number ends, if the match holds more than that.
     """
-    text, start, end = found.string, found.start(), found.end()
-    while start > 0 and text[start - 1].isalnum() and found.start() - start < _FAR:
+    text, first = found.string, found.start()
+    last = found.end() if end is None else end
+    start, end = first, last
+    while start > 0 and text[start - 1].isalnum() and first - start < _FAR:
         start -= 1
-    while end < len(text) and text[end].isalnum() and end - found.end() < _FAR:
+    while end < len(text) and text[end].isalnum() and end - last < _FAR:
         end += 1
-    around = text[start : found.start()] + "0" + text[found.end() : end]
+    around = text[start:first] + "0" + text[last:end]
     return sum(a.isdigit() != b.isdigit() for a, b in itertools.pairwise(around)) > 2
