@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from shared import crash_points, logs, metrics
 from shared.broker import Flow
 from shared.failures import OursAway
+from shared.loop_lag import watch_lag
 from shared.settings import Settings
 
 Check = Callable[[], Awaitable[bool]]
@@ -107,7 +108,8 @@ class Service:
             if self.flow:
                 await _patiently(self.flow.broker.start)
                 stack.push_async_callback(self.flow.broker.stop)
-            running = [asyncio.create_task(self._watched(task)) for task in self.tasks]
+            tasks = (*self.tasks, watch_lag)
+            running = [asyncio.create_task(self._watched(task)) for task in tasks]
             logs.logger().info("ready", port=self.port)
             yield
             logs.logger().info("stopping")

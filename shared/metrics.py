@@ -164,6 +164,12 @@ downloads = Counter(
     ("dataset", "format"),
     registry=registry,
 )
+loop_lag = Histogram(
+    "ecluse_event_loop_lag_seconds",
+    "How late the process's event loop came round, looked at four times a second.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=registry,
+)
 build_info = Gauge(
     "ecluse_build_info",
     "1; the label says which version runs.",
