@@ -114,10 +114,17 @@ class City:
         key = self.stack.env["ECLUSE_SIGNING_KEY_FILE"]
         declare_and_sign(client, Path(key), {name: make_card(name) for name in names})
 
-    def source(self, name: str, seed: int) -> str:
-        """Writes a file of 20 KB where events may point; its address."""
+    def metrics(self) -> dict[str, str]:
+        """Where each service tells its metrics."""
+        return {
+            name: self.stack.url("portal_metrics" if name == "portal" else name)
+            for name in SERVICES
+        }
+
+    def source(self, name: str, seed: int, rows: int = ROWS) -> str:
+        """Writes a file where events may point, of 20 KB if nothing is said; its address."""
         path = self._sources / f"{name}-{seed}.csv"
-        write_table(path, ROWS, seed)
+        write_table(path, rows, seed)
         return path.as_uri()
 
     async def send(self, addresses: Sequence[tuple[str, str]], apart: float = 0.0) -> None:

@@ -1,4 +1,5 @@
-"""Part two: many small datasets through the whole pipeline, all at once and then one by one."""
+"""Part two: many small datasets through the whole pipeline, all at once and then one by one, and a
+large one."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.city import City
+from bench.loop_lag import longest, looks
 from bench.process_use import cpu_seconds, memory_bytes, spent
 
 PATIENCE = 900.0
+LARGE = 2_000_000  # rows: 256 MB
 # From the change's append to the topic until the release is public, and until it is verified.
 TIMES = """
 select extract(epoch from p.published_at - p.occurred_at)::float,
@@ -63,7 +66,8 @@ STEP_NAMES = (
 
 class Load(NamedTuple):
     """One load's outcome. Times in seconds from the event's append to the topic; CPU seconds of a
-    release by process, without what the process takes while idle."""
+    release by process, without what the process takes while idle. `lag`: the bound in seconds under
+    which each service's event loop came round."""
 
     releases: int
     per_second: float
@@ -71,6 +75,7 @@ class Load(NamedTuple):
     verified: tuple[float, float]
     cpu: dict[str, float]
     steps: dict[str, float]
+    lag: dict[str, float]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -80,12 +85,13 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
-    """Runs both loads; plain data for the report."""
-    many, few, apart = (20, 5, 0.5) if quick else (500, 30, 1.0)
+    """Runs the loads; plain data for the report."""
+    many, few, apart, large = (20, 5, 0.5, 40_000) if quick else (500, 30, 1.0, LARGE)
     names = [f"mobilier-{number:05d}" for number in range(many)]
     with City(folder) as city:
         city.start()
-        city.declare(names)
+        # The large one has no release before it: so many rows more would wait for a person.
+        city.declare([*names, "grand-mobilier"])
         # The first releases of a fresh process pay for its first imports and connections.
         warm = [(name, city.source(name, 1)) for name in names[:few]]
         run_load(city, warm, 0.0)
@@ -96,6 +102,9 @@ def measure(folder: Path, *, quick: bool) -> dict[str, Any]:
             ),
             f"one every {apart:g} s": run_load(
                 city, [(name, city.source(name, 3)) for name in names[:few]], apart, idle
+            ),
+            f"one of {large:,} rows": run_load(
+                city, [("grand-mobilier", city.source("grand-mobilier", 4, large))], 0.0, idle
             ),
         }
         memory = memory_bytes(city.pids())
@@ -123,6 +132,7 @@ def run_load(
     """Sends the changes and waits until all are public; what they took beyond being idle."""
     known = len(city.rows(TIMES))
     before, began = cpu_seconds(city.pids()), time.monotonic()
+    looked = looks(city.metrics())
     asyncio.run(city.send(changes, apart))
     wanted = known + len(changes)
     city.wait_for(lambda: city.rows(ENDED)[0][0] >= wanted, "all changes public", PATIENCE)
@@ -144,4 +154,5 @@ def run_load(
         steps={
             name: percentile([row[at] for row in steps], 0.5) for at, name in enumerate(STEP_NAMES)
         },
+        lag=longest(looked, looks(city.metrics())),
     )

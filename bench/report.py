@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,11 +23,13 @@ the peer's reading and writing of the same table.
 """
 PIPELINE = """
 Real Kafka, PostgreSQL and a store in a folder, all on this machine; every service a process, two
-partitions. A dataset has 150 rows of twelve columns (20 KB) and comes in CSV, JSON and Parquet.
+partitions. A dataset has 150 rows of twelve columns (20 KB), the last load's as many as it says, and
+comes in CSV, JSON and Parquet.
 *Public* is when every stable address leads to the new files, *verified* when all of them have been
 downloaded again and compared; both are counted from the event's append to the topic. The aims are
 30 releases a second, and half of the changes public within a second when they come one by one, on
-two cores that do nothing else.
+two cores that do nothing else; and that no service's event loop comes round a second late, whatever
+its workers do.
 """
 DECLARED = """
 All datasets are declared and signed; the services are then started anew, one after another. The
@@ -184,7 +187,18 @@ def pipeline(found: Mapping[str, Any]) -> str:
             for step in next(iter(loads.values()))["steps"]
         ],
     )
-    return f"{PIPELINE}\n{speed}\n{used}\n{steps}"
+    lag = table(
+        ("event loop's lag, s", *names),
+        [
+            (who, *(_at_most(loads[name]["lag"][who]) for name in names))
+            for who in next(iter(loads.values()))["lag"]
+        ],
+    )
+    return f"{PIPELINE}\n{speed}\n{used}\n{steps}\n{lag}"
+
+
+def _at_most(seconds: float) -> str:
+    return f"≤ {seconds:g}" if seconds < math.inf else "longer than all bounds"
 
 
 def convert(found: Mapping[str, Any]) -> str:

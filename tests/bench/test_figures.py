@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def pipeline() -> dict[str, Any]:
         "verified": (0.6, 1.1),
         "cpu": {"publish": 0.025, "Kafka": 0.005},
         "steps": dict.fromkeys(STEP_NAMES, 0.05),
+        "lag": {"publish": 0.025, "ingest": math.inf},
     }
     return {
         "loads": {"all at once": load, "one by one": load},
@@ -87,6 +89,8 @@ def test_the_page_holds_what_was_measured() -> None:
     )  # fmt: skip
     assert "| all at once | 500 | 12.3 | 0.50 | 0.90 | 0.60 | 1.10 |" in both
     assert "| all | 30 | 30 | 3.0 | 384 |" in both
+    assert "| publish | ≤ 0.025 | ≤ 0.025 |" in both
+    assert "| ingest | longer than all bounds | longer than all bounds |" in both
     assert both.count(FACTS["date"]) == 2
 
 
