@@ -106,9 +106,13 @@ class TypeGuess:
         self._shortest, self._longest = 1 << 62, 0
         self._filled = False
         self._plain = True
+        # What the last batch's text is by the first reading that fits it.
+        self.tried: Reading | None = None
+        self.values: pa.Array | None = None
 
     def feed(self, text: pa.Array) -> None:
         """Takes a batch of the column into account."""
+        self.tried = self.values = None
         if not self._open or text.null_count == len(text):
             return
         head = text.slice(0, _HEAD).drop_null()
@@ -124,6 +128,8 @@ class TypeGuess:
                 self._plain = False
                 values = reading.read(text)
             if values is not None:
+                if not fitting:
+                    self.tried, self.values = reading, values
                 fitting.append(reading)
                 self._filled = self._filled or values.null_count < len(values)
         self._open = tuple(fitting)

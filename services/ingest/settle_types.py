@@ -1,8 +1,8 @@
-"""Settles how each column is read, from all rows, before any is converted."""
+"""Settles how each column is read, from all rows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -28,8 +28,8 @@ from services.ingest.column_types import (
 from services.ingest.geometry import GeometryColumn, Projection
 from services.ingest.header_names import NamedColumn
 from services.ingest.infer_types import NumberGuess, TypeGuess
-from services.ingest.parallel_columns import ColumnThreads, ahead
-from services.ingest.source_table import SourceTable
+from services.ingest.parallel_columns import ColumnThreads
+from services.ingest.source_table import Batch, SourceTable
 from services.ingest.text_casts import WHOLE
 from shared.card_parts import SchemaField
 from shared.failures import Quarantined
@@ -88,78 +88,109 @@ def _kept(cells: pa.Array, fits: pa.Array, arrow: pa.DataType) -> tuple[pa.Array
     return kept.cast(arrow), pc.fill_null(pc.invert(fits), False)
 
 
-@dataclass(frozen=True, slots=True)
-class SettledTypes:
-    """`plain` names the columns, by position, whose text needs no tidying."""
+class Settling:
+    """How every named column is read, `codes` as text, as far as the batches fed so far tell.
 
-    columns: tuple[ReadColumn, ...]
-    plain: dict[int, Reading]
-    warnings: tuple[Reason, ...]
-
-
-def settle_types(
-    table: SourceTable,
-    named: Sequence[NamedColumn],
-    decimal: Decimal | None,
-    columns: ColumnThreads,
-    positions: int,
-    missing: Sequence[str] = (),
-    codes: Collection[str] = (),
-) -> SettledTypes:
-    """Every named column with its reading, `codes` as text; a column without name and content is
-    left out.
-
-    Raises Quarantined: `header_empty` for a column without name that holds something,
-    `constraint_unreadable` for a format of the schema that is none, and those of `table.batches`.
+    A column without name and content is left out. Raises Quarantined(`constraint_unreadable`) for a
+    format of the schema that is none.
     """
-    declared = {c.position: _declared(c, c.field, decimal) for c in named if c.field is not None}
-    moments = {
-        c.position: _FirstMoment()
-        for c in named
-        if c.field is not None and c.field.type == "datetime" and not _has_format(c.field)
-    }
-    declared |= {c.position: STRING for c in named if c.field is None and c.name in codes}
-    guesses = {
-        c.position: _Guess(c.name, decimal, table.typed)
-        for c in named
-        if c.position not in declared
-    }
-    places = {column.position for column in named}
-    nameless = [at for at in range(1, len(table.headers) + 1) if at not in places]
-    filled: set[int] = set()
-    if guesses or moments or nameless:
-        watched: list[tuple[int, _Guess | _FirstMoment]] = [*guesses.items(), *moments.items()]
-        for batch in ahead(table.batches()):
-            columns.map(_feed, [(watch, batch.columns[at - 1]) for at, watch in watched])
-            filled |= {at for at in nameless if _holds_something(batch.columns[at - 1])}
-            if not guesses and not nameless and all(m.settled for m in moments.values()):
-                break
-    if filled:
-        reasons = [Reason(code="header_empty", position=at, count=len(filled)) for at in filled]
-        raise Quarantined(*sorted(reasons, key=lambda reason: reason.position or 0)[:100])
-    readings = {
-        **{at: guess.reading for at, guess in guesses.items()},
-        **declared,
-        **{at: with_zone(declared[at]) for at, moment in moments.items() if moment.zoned},
-    }
-    projection = Projection(table.crs) if GEOMETRY in readings.values() else None
-    read = []
-    for column in named:
-        reading = readings[column.position]
-        shape = projection and reading is GEOMETRY
-        geometry = GeometryColumn(projection, positions) if projection and shape else None
-        absent = pa.array(missing) if missing and column.field is not None else None
-        read.append(ReadColumn(column, reading, geometry, absent))
-    rough = projection is not None and not projection.exact
-    return SettledTypes(
-        tuple(read),
-        {at: guess.reading for at, guess in guesses.items() if guess.plain},
-        (
-            *(Reason(code="column_empty", position=at) for at in nameless),
+
+    def __init__(
+        self,
+        table: SourceTable,
+        named: Sequence[NamedColumn],
+        decimal: Decimal | None,
+        columns: ColumnThreads,
+        positions: int,
+        missing: Sequence[str] = (),
+        codes: Collection[str] = (),
+    ) -> None:
+        self._table, self._named, self._threads = table, named, columns
+        self._positions = positions
+        self._missing = pa.array(missing) if missing else None
+        self._declared = {
+            c.position: _declared(c, c.field, decimal) for c in named if c.field is not None
+        }
+        self._moments = {
+            c.position: _FirstMoment()
+            for c in named
+            if c.field is not None and c.field.type == "datetime" and not _has_format(c.field)
+        }
+        self._declared |= {c.position: STRING for c in named if c.field is None and c.name in codes}
+        self._guesses = {
+            c.position: _Guess(c.name, decimal, table.typed)
+            for c in named
+            if c.position not in self._declared
+        }
+        places = {column.position for column in named}
+        self._nameless = [at for at in range(1, len(table.headers) + 1) if at not in places]
+        self._filled: set[int] = set()
+
+    @property
+    def settled(self) -> bool:
+        """Whether no further batch can change a reading."""
+        return not self._guesses and all(m.settled for m in self._moments.values())
+
+    def feed(self, batch: Batch) -> None:
+        """Takes a batch into account."""
+        watched: list[tuple[int, _Guess | _FirstMoment]] = [
+            *self._guesses.items(),
+            *self._moments.items(),
+        ]
+        self._threads.map(_feed, [(watch, batch.columns[at - 1]) for at, watch in watched])
+        self._filled |= {at for at in self._nameless if _holds_something(batch.columns[at - 1])}
+
+    def readings(self) -> dict[int, Reading]:
+        """Position → how the column is read, by what was fed."""
+        zoned = {at for at, moment in self._moments.items() if moment.zoned}
+        return {
+            **{at: guess.reading for at, guess in self._guesses.items()},
+            **self._declared,
+            **{at: with_zone(self._declared[at]) for at in zoned},
+        }
+
+    def columns(self) -> tuple[ReadColumn, ...]:
+        """The named columns, each with its reading by what was fed."""
+        readings = self.readings()
+        projection = self._projection(readings)
+        read = []
+        for column in self._named:
+            reading = readings[column.position]
+            shape = projection and reading is GEOMETRY
+            geometry = GeometryColumn(projection, self._positions) if projection and shape else None
+            absent = self._missing if column.field is not None else None
+            read.append(ReadColumn(column, reading, geometry, absent))
+        return tuple(read)
+
+    def values(self, position: int, reading: Reading) -> pa.Array | None:
+        """The values that the last batch fed has in this column, where they are known already."""
+        guess = self._guesses.get(position)
+        return guess.values(reading) if guess else None
+
+    def plain(self) -> dict[int, Reading]:
+        """The columns, by position, whose text needs no tidying."""
+        return {at: guess.reading for at, guess in self._guesses.items() if guess.plain}
+
+    def warnings(self) -> tuple[Reason, ...]:
+        """What is to be told of the columns, after the last batch. Raises Quarantined(`header_empty`)
+        for a column without name that holds something."""
+        if self._filled:
+            count = len(self._filled)
+            reasons = [
+                Reason(code="header_empty", position=at, count=count) for at in sorted(self._filled)
+            ]
+            raise Quarantined(*reasons[:100])
+        projection = self._projection(self.readings())
+        rough = projection is not None and not projection.exact
+        guessed = [(column, self._guesses.get(column.position)) for column in self._named]
+        return (
+            *(Reason(code="column_empty", position=at) for at in self._nameless),
             *([Reason(code="crs_approximate")] if rough else []),
-            *(one for c in named if c.position in guesses for one in guesses[c.position].doubts(c)),
-        ),
-    )
+            *(one for column, guess in guessed if guess for one in guess.doubts(column)),
+        )
+
+    def _projection(self, readings: Mapping[int, Reading]) -> Projection | None:
+        return Projection(self._table.crs) if GEOMETRY in readings.values() else None
 
 
 def _declared(column: NamedColumn, field: SchemaField, decimal: Decimal | None) -> Reading:
@@ -218,6 +249,10 @@ class _Guess:
             self._text.feed(raw)
         elif pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type):
             self._number.feed(raw)
+
+    def values(self, reading: Reading) -> pa.Array | None:
+        """The last text's values, if they were tried with this reading."""
+        return self._text.values if self._text.tried is reading else None
 
     def doubts(self, column: NamedColumn) -> list[Reason]:
         """What a spreadsheet program has probably taken from the column's numbers."""

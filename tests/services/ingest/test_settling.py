@@ -1,4 +1,4 @@
-"""How far the first reading goes, and what a number declared without a decimal mark takes."""
+"""When a reading is settled, and what a number declared without a decimal mark takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from services.ingest.column_types import UTC, Reading, declared_reading
 from services.ingest.header_names import NamedColumn
 from services.ingest.parallel_columns import ColumnThreads
-from services.ingest.settle_types import settle_types
+from services.ingest.settle_types import Settling
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, SourceFacts
 from services.ingest.text_casts import cast_any_decimal
 from shared.card_parts import SchemaField
@@ -49,18 +49,20 @@ class _Moments:
     ids=["local", "utc"],
 )
 def test_the_first_moment_is_enough(moment: str, arrow: pa.DataType) -> None:
-    """Reading goes on past batches without a value, and no further than the first one."""
+    """A batch without a value settles nothing, the first one with a value does."""
     source = _Moments(moment)
     named = [
         NamedColumn(
             1, "releve_a", declared=True, field=SchemaField(name="releve_a", type="datetime")
         )
     ]
+    batches = source.batches()
     with ColumnThreads() as threads:
-        settled = settle_types(source, named, None, threads, 1)
-    assert settled.columns[0].reading.arrow == arrow
-    # The third is under way while the second is looked at.
-    assert 2 <= source.given <= 3
+        settling = Settling(source, named, None, threads, 1)
+        while not settling.settled:
+            settling.feed(next(batches))
+    assert settling.columns()[0].reading.arrow == arrow
+    assert source.given == 2
 
 
 @pytest.mark.parametrize(
