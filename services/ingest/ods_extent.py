@@ -12,6 +12,19 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from services.ingest.ods_values import (
+    BYTE,
+    ERROR,
+    FORMULA,
+    HALF,
+    SEVEN,
+    SIX,
+    SPACED,
+    Tags,
+    Words,
+    unread_values,
+    word,
+)
 from services.ingest.read_limits import MIB, ReadLimits
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -24,9 +37,8 @@ _ROW = re.compile(rb"<table:table-row(?=[\s/>])" + _INSIDE)
 _CELL = re.compile(rb"<table:(?:covered-)?table-cell(?=[\s/>])" + _INSIDE)
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']([0-9]{1,18})["']""")
 _VALUE = re.compile(rb"office:value-type|<text:p")
-# How LibreOffice writes a cell such as #N/A; a formula's cell without a type has no value saved.
-_ERROR = b'calcext:value-type="error"'
-_FORMULA, _SPANNED = b"table:formula", b"-columns-spanned"
+# A formula's cell without a type has no value saved.
+_SPANNED = b"-columns-spanned"
 _UNCOMPUTED = re.compile(rb"<table:table-cell\b(?=[^>]*table:formula)(?![^>]*office:value-type)")
 _REPEAT = b"-repeated"
 _REPEATS = re.compile(_REPEAT)
@@ -73,7 +85,7 @@ class OdsExtent:
             plain = np.zeros(rows, np.bool_)
             widths = np.zeros(rows, np.int64)
         else:
-            widths = _by_row(ends, seen.cells) + _by_row(ends, seen.covered)
+            widths = _by_row(ends, seen.cells)
             plain = (widths > 0) & (_by_row(ends, seen.texts) > 0)
             plain[np.searchsorted(ends, seen.repeats)] = False
         odd = np.flatnonzero(~plain).tolist()
@@ -139,46 +151,50 @@ class _Seen:
         words = np.ndarray((len(block) - 7,), "<u8", block, strides=(1,))
         tags = np.flatnonzero(data == _OPEN)
         begins = words[tags]
-        elements = tags[begins == _word(b"<table:t")]
-        second = words[elements + 8]
-        self.cells = elements[second == _word(b"able-cel")]
-        self.table = _any((second & _HALF == _word(b"able")) & (second >> _FIFTH & _BYTE != _DASH))
-        self.covered = _next(words, tags[begins == _word(b"<table:c")], b"overed-t")
-        ends = _next(words, tags[begins == _word(b"</table:")], b"table-ro")
+        elements = np.flatnonzero(begins == word(b"<table:t"))
+        second = words[tags[elements] + 8]
+        opened = elements[second == word(b"able-cel")]
+        self.table = _any((second & HALF == word(b"able")) & (second >> _FIFTH & BYTE != _DASH))
+        covers = np.flatnonzero(begins == word(b"<table:c"))
+        covers = covers[words[tags[covers] + 8] == word(b"overed-t")]
+        self.cells = tags[opened]
+        if len(covers):
+            opened = np.sort(np.concatenate([opened, covers]))
+            self.cells = tags[opened]
+        ends = _next(words, tags[begins == word(b"</table:")], b"table-ro")
         # Not that of a group of rows.
-        self.ends = ends[words[ends + len(_END) - 8] == _word(_END[-8:])]
-        breaks = _next(words, tags[begins == _word(b"<text:li")], b"ne-break")
-        self.marks = len(breaks) + _count(begins == _word(b"<text:ta"))
-        self.marks += _count(begins == _word(b"<![CDATA"))
-        self.texts = tags[begins & _SEVEN == _word(b"<text:p")]
+        self.ends = ends[words[ends + len(_END) - 8] == word(_END[-8:])]
+        breaks = _next(words, tags[begins == word(b"<text:li")], b"ne-break")
+        self.marks = len(breaks) + _count(begins == word(b"<text:ta"))
+        self.marks += _count(begins == word(b"<![CDATA"))
+        self.marks += _count(begins & SIX == word(b"<draw:"))
+        self.texts = tags[begins & SEVEN == word(b"<text:p")]
         equals = np.flatnonzero(data[18:] == _EQUALS) + 18
+        names, places = words[equals - 8], Tags(tags, opened, self.texts)
+        unread, self.errors = unread_values(block, words, places, equals, names)
+        self.marks += unread
         if _any(data[equals - 1] <= _SPACE):
             # As XML allows and few write; or in a text.
             self.repeats = [found.start() for found in _REPEATS.finditer(block)]
-            self.errors, self.formulas = block.count(_ERROR), _FORMULA in block
-            self.marks += block.count(_SPANNED)
+            self.errors += block.count(ERROR)
+            self.formulas = FORMULA in block
+            self.marks += block.count(_SPANNED) + len(SPACED.findall(block))
             return
-        names = words[equals - 8]
-        self.repeats = equals[names == _word(b"repeated")].tolist()
-        self.formulas = _any(names == _word(b":formula"))
-        spanned = equals[names == _word(b"-spanned")]
-        self.marks += _count(words[spanned - 16] == _word(b"-columns"))
-        types = equals[names == _word(b"lue-type")]
-        types = types[words[types + 1] & _SEVEN == _word(b'"error"')]
-        self.errors = _count(words[types - 18] == _word(b"calcext:"))
+        self.repeats = equals[names == word(b"repeated")].tolist()
+        self.formulas = _any(names == word(b":formula"))
+        spanned = equals[names == word(b"-spanned")]
+        self.marks += _count(words[spanned - 16] == word(b"-columns"))
+        types = equals[names == word(b"lue-type")]
+        types = types[words[types + 1] & SEVEN == word(b'"error"')]
+        self.errors += _count(words[types - 18] == word(b"calcext:"))
 
 
-_SEVEN, _HALF, _BYTE = (np.uint64((1 << bits) - 1) for bits in (56, 32, 8))
 _FIFTH, _DASH = np.uint64(32), np.uint64(ord("-"))
 
 
-def _word(text: bytes) -> np.uint64:
-    return np.uint64(int.from_bytes(text, "little"))
-
-
-def _next(words: NDArray[np.uint64], at: NDArray[np.int64], text: bytes) -> NDArray[np.int64]:
+def _next(words: Words, at: NDArray[np.int64], text: bytes) -> NDArray[np.int64]:
     """Those of the places where `text` comes eight bytes later."""
-    found: NDArray[np.int64] = at[words[at + 8] == _word(text)]
+    found: NDArray[np.int64] = at[words[at + 8] == word(text)]
     return found
 
 

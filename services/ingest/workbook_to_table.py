@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import python_calamine as calamine
 
@@ -22,7 +23,7 @@ from services.ingest.column_types import Reading
 from services.ingest.date_serials import may_be_none, numbers_of, put_back
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name
 from services.ingest.nul_characters import refuse_nul
-from services.ingest.ods_cells import Ranges, find_cells, put_texts
+from services.ingest.ods_cells import Ranges, find_cells, first_column, put_texts
 from services.ingest.read_limits import ReadLimits
 from services.ingest.sheet_header import find_sheet_header
 from services.ingest.source_table import NO_HINTS, Batch, Dropped, RowSieve, SourceFacts
@@ -52,21 +53,28 @@ class WorkbookTable:
         limits: ReadLimits,
     ) -> None:
         opened = _bounded_sheet if format_ == "xls" else _checked_sheet
-        checked, (index, sheet, hidden) = opened(source, told.sheet, limits)
+        checked, book = opened(source, told.sheet, limits)
+        index, sheet = max(book.sheets.items())
         left = sheet.start[1] if sheet.start else 0
         merged, rows = _merged(sheet, left), _rows(sheet)
         if checked.ods_marks:
-            merged, texts = find_cells(source, index - 1, checked.ods_marks)
-            merged, rows = _moved(merged, left), put_texts(rows, texts, left)
+            found = find_cells(source, book.sheets, checked.ods_marks)
+            index, sheet = found.sheet, book.sheets[found.sheet]
+            start = sheet.start[1] if sheet.start else None
+            left = first_column(found.texts, start)
+            merged, rows = _moved(found.merged, left), put_texts(_rows(sheet), found.texts, start)
+        if (first := next(rows, None)) is None:
+            raise Quarantined(Reason(code="no_rows", detail="empty_sheet"))
+        rows = chain([first], rows)
         head = list(islice(rows, 2 * HEADER_ROWS))
         top, header_rows, names = find_sheet_header(head, merged, told.header, declared)
         self.headers = checked_headers(names, declared)
-        self.facts = SourceFacts(format=format_, header_line=top + 1, sheet=index)
+        self.facts = SourceFacts(format=format_, header_line=top + 1, sheet=index + 1)
         counts = {
             "cell_errors": checked.error_cells,
             "formulas_uncomputed": checked.uncomputed,
             "external_links": checked.external_links,
-            "sheets_hidden": hidden,
+            "sheets_hidden": book.hidden,
             "cells_merged": _merged_below(merged, top + header_rows, len(names)),
         }
         self.warnings = tuple(Reason(code=code, count=n) for code, n in counts.items() if n)
@@ -77,7 +85,7 @@ class WorkbookTable:
         self._columns = cells_to_columns(below, len(names), kinds)
         parts = (part for column in self._columns for part in column)
         if format_ == "xlsx" and may_be_none(kinds, parts):
-            numbers = numbers_of(source, index - 1)
+            numbers = numbers_of(source, index)
             right = put_back(_rows(sheet), numbers, left)
             below = islice(right, top + header_rows, None)
             self._columns = cells_to_columns(below, len(names), kinds) if numbers else self._columns
@@ -99,13 +107,17 @@ class WorkbookTable:
         return {ordinal: self._first_line + ordinal for ordinal in ordinals}
 
 
-# Position (from 1) and content of the sheet to read, and how many are hidden.
-Sheet = tuple[int, calamine.CalamineSheet, int]
+class Book(NamedTuple):
+    """Visible sheets by their position (from 0), to the first in which the reader finds something, or
+    to the last; and how many are hidden."""
+
+    sheets: dict[int, calamine.CalamineSheet]
+    hidden: int
 
 
 def _bounded_sheet(
     source: Path, name: str | None, limits: ReadLimits
-) -> tuple[CheckedArchive, Sheet]:
+) -> tuple[CheckedArchive, Book]:
     """Of a legacy workbook, which is no archive."""
     if source.stat().st_size > limits.archive_bytes:
         raise Quarantined(
@@ -116,12 +128,12 @@ def _bounded_sheet(
 
 def _checked_sheet(
     source: Path, name: str | None, limits: ReadLimits
-) -> tuple[CheckedArchive, Sheet]:
+) -> tuple[CheckedArchive, Book]:
     """The end of a long archive is checked while it is read, so that the check costs no time of its
     own. It is the faster; where it finds something its answer is given at once, and who waits for
     it ends the process with whatever the reader was at (`shared.workers`)."""
     reader = ThreadPoolExecutor(1, thread_name_prefix="workbook")
-    reading: list[Future[Sheet]] = []
+    reading: list[Future[Book]] = []
     try:
         checked = check_archive(
             source,
@@ -133,7 +145,7 @@ def _checked_sheet(
     return checked, reading[0].result() if reading else _sheet(source, name, limits)
 
 
-def _sheet(source: Path, name: str | None, limits: ReadLimits) -> Sheet:
+def _sheet(source: Path, name: str | None, limits: ReadLimits) -> Book:
     try:
         workbook = calamine.CalamineWorkbook.from_path(source)
         sheets = list(workbook.sheets_metadata)
@@ -155,10 +167,11 @@ def _sheet(source: Path, name: str | None, limits: ReadLimits) -> Sheet:
             if at not in visible:
                 raise Quarantined(Reason(code="sheet_hidden", expected=name))
             visible = [at]
+        found = {}
         for at in visible:
-            sheet = workbook.get_sheet_by_index(at)
-            if sheet.height:
-                return at + 1, sheet, hidden
+            found[at] = workbook.get_sheet_by_index(at)
+            if found[at].height:
+                break
     except Quarantined:
         raise
     except calamine.PasswordError:
@@ -167,7 +180,9 @@ def _sheet(source: Path, name: str | None, limits: ReadLimits) -> Sheet:
         raise
     except BaseException:  # noqa: BLE001 - a panic of the Rust library is no Exception
         raise Quarantined(Reason(code="workbook_unreadable")) from None
-    raise Quarantined(Reason(code="no_rows", detail="empty_sheet"))
+    if not found:
+        raise Quarantined(Reason(code="no_rows", detail="empty_sheet"))
+    return Book(found, hidden)
 
 
 def _rows(sheet: calamine.CalamineSheet) -> Iterator[list[Cell]]:

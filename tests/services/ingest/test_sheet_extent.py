@@ -24,8 +24,27 @@ MARKED = (
     "<table:table-cell><text:p>a<text:tab/>b<text:line-break/>c</text:p></table:table-cell>",
     "<table:table-cell><text:p><![CDATA[a]]></text:p></table:table-cell>",
 )
+SAID = ' office:value-type="string"'
+TIME = '<table:table-cell office:value-type="time" office:time-value="{}"/>'
+TRUTH = '<table:table-cell office:value-type="boolean" office:boolean-value="{}"/>'
+# Values that a reader does not give as they are.
+UNREAD = (
+    CELL.format(' office:value-type="float"'),
+    TIME.format("PT24H00M00S"), TIME.format("-PT01H00M00S"), TIME.format("P1D"),
+    TRUTH.format("True"), TRUTH.format("1"),
+    CELL.format(SAID).replace("<text:p>", "<draw:frame/><text:p>"),
+    "<table:table-cell><text:p>a</text:p><text:p>b</text:p></table:table-cell>",
+    CELL.format(' table:formula="of:=1/0" office:value-type="float" office:value="0"').replace(
+        ">x<", ">#N/D<"
+    ),
+)  # fmt: skip
+READ = (
+    CELL.format(SAID), CELL.format(' office:value-type="float" office:value="1"'),
+    TIME.format("PT23H59M59.5S"), TRUTH.format("false"), CELL.format(' office:string-value="a"'),
+    CELL.format(SAID).replace(">x<", ">#N/D<"),
+)  # fmt: skip
 CELLS = (
-    *MARKED, CELL.format(""),
+    *MARKED, *UNREAD, *READ, CELL.format(""),
     VALUE, "<table:table-cell/>", "<table:covered-table-cell/>", ERROR, FORMULA, SAYING,
 )  # fmt: skip
 REPEATED = (
@@ -104,14 +123,23 @@ def test_ods_extent(sheet: list[str], sizes: list[int]) -> None:
 
 @given(st.lists(rows, min_size=1, max_size=12), st.lists(st.integers(1, 900), min_size=1))
 def test_cells_that_come_empty(sheet: list[str], sizes: list[int]) -> None:
+    """Or as something else, are counted, each once."""
     check = OdsExtent(ReadLimits())
     whole = "".join(sheet)
     for block in blocks(whole.encode(), sizes):
         check.feed(block)
-    assert check.error_cells == whole.count(ERROR)
+    shown = whole.count(UNREAD[-1])
+    assert check.error_cells == whole.count(ERROR) + shown
     assert check.uncomputed == whole.count(FORMULA)
-    marks = ("-columns-spanned", "<text:tab", "<text:line-break", "<![CDATA[")
-    assert check.marks == sum(map(whole.count, marks))
+    marks = ("-columns-spanned", "<text:tab", "<text:line-break", "<![CDATA[", "<draw:")
+    silent = [
+        cell.count("<text:p>")
+        for row in sheet
+        for cell in re.findall(CELL_IN_ROW, row, re.DOTALL)
+        if not re.search(r'value-type="string"|-value="|office:value="', cell)
+    ]
+    odd = sum(map(whole.count, UNREAD[1:6]))
+    assert check.marks == sum(map(whole.count, marks)) + sum(silent) + odd + shown
 
 
 SHEET = "<worksheet><sheetData>{}</sheetData></worksheet>" + " " * 60
