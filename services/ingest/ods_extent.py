@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from services.ingest.ods_values import (
     BYTE,
-    ERROR,
     FORMULA,
     HALF,
     SEVEN,
@@ -170,13 +169,12 @@ class _Seen:
         self.marks += _count(begins & SIX == word(b"<draw:"))
         self.texts = tags[begins & SEVEN == word(b"<text:p")]
         equals = np.flatnonzero(data[18:] == _EQUALS) + 18
-        names, places = words[equals - 8], Tags(tags, opened, self.texts)
+        names, places = words[equals - 8], Tags(tags, begins, opened, self.texts)
         unread, self.errors = unread_values(block, words, places, equals, names)
         self.marks += unread
         if _any(data[equals - 1] <= _SPACE):
             # As XML allows and few write; or in a text.
             self.repeats = [found.start() for found in _REPEATS.finditer(block)]
-            self.errors += block.count(ERROR)
             self.formulas = FORMULA in block
             self.marks += block.count(_SPANNED) + len(SPACED.findall(block))
             return
@@ -184,9 +182,6 @@ class _Seen:
         self.formulas = _any(names == word(b":formula"))
         spanned = equals[names == word(b"-spanned")]
         self.marks += _count(words[spanned - 16] == word(b"-columns"))
-        types = equals[names == word(b"lue-type")]
-        types = types[words[types + 1] & SEVEN == word(b'"error"')]
-        self.errors += _count(words[types - 18] == word(b"calcext:"))
 
 
 _FIFTH, _DASH = np.uint64(32), np.uint64(ord("-"))

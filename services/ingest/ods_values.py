@@ -37,7 +37,7 @@ def word(text: bytes) -> np.uint64:
 
 
 # What the next tag is of a cell that holds nothing.
-_END, _CELL = word(b"/table:"), word(b"table:t")
+_END, _CELL = word(b"</table:"), word(b"<table:t")
 _FRAME = np.uint64(0xFF_00_00_FF_FF)
 _HOURS = word(b"PT\0\0H")
 # 00 and 24 as two digits of text.
@@ -47,10 +47,11 @@ _VALUES = tuple(word(end) for end in (b"ce:value", b"te-value", b"ng-value"))
 
 
 class Tags(NamedTuple):
-    """Of a block of whole rows: where its tags begin; which of them open a cell, in order; and where
-    paragraphs begin."""
+    """Of a block of whole rows: where its tags begin, and with which bytes; which of them open a cell, in
+    order; and where paragraphs begin."""
 
     places: Places
+    begins: Words
     cells: Places
     texts: Places
 
@@ -58,35 +59,51 @@ class Tags(NamedTuple):
 def unread_values(
     block: bytes, words: Words, tags: Tags, equals: Places, names: Words
 ) -> tuple[int, int]:
-    """How many values a reader gives otherwise or not at all (never fewer), and how many of them are
-    errors. `words` are the block's bytes by eight from every place on, `names` what
+    """How many values a reader gives otherwise or not at all (never fewer), and how many
+    cells are errors. `words` are the block's bytes by eight from every place on, `names` what
     stands before each of its `equals` signs."""
-    times, truths, types = (
-        equals[names == word(end)] for end in (b"me-value", b"an-value", b"lue-type")
-    )
-    hours = words[times + 2]
-    digits = (hours >> np.uint64(16) & BYTE) * 10 + (hours >> np.uint64(24) & BYTE)
-    clock = (hours & _FRAME == _HOURS) & (digits >= _NONE) & (digits < _DAY)
-    letters = words[truths + 2] & HALF
-    plain = sum(int(np.count_nonzero(letters == start)) for start in _TRUTHS)
-    odd = len(times) + len(truths) - int(np.count_nonzero(clock)) - plain
-    texts = types[words[types + 2] & SIX == word(b"string")]
-    texts = texts[words[texts - 16] == word(b"ffice:va")]
-    told = [equals[names == end] for end in _VALUES]
-    said = np.sort(np.concatenate([times, truths, texts, *told]))
-    errors = _shown_errors(block, words, tags)
-    return odd + errors + _untold(words, tags, said), errors
+    time, truth = names == word(b"me-value"), names == word(b"an-value")
+    said = time | truth
+    for end in _VALUES:
+        said |= names == end
+    types = np.flatnonzero(names == word(b"lue-type"))
+    places = equals[types]
+    kinds = words[places + 2]
+    office = words[places - 16] == word(b"ffice:va")
+    said[types] = office & (kinds & SIX == word(b"string"))
+    errors = places[kinds & SIX == word(b'error"')]
+    count = int(np.count_nonzero(words[errors - 18] == word(b"calcext:")))
+    unread = _untold(tags, equals[said], len(block))
+    unread += _odd_times(words[equals[time] + 2]) + _odd_truths(words[equals[truth] + 2])
+    if bool((names == word(b":formula")).any()):
+        shown = _shown_errors(block, words, tags)
+        unread, count = unread + shown, count + shown
+    return unread, count
 
 
-def _untold(words: Words, tags: Tags, said: Places) -> int:
+def _odd_times(written: Words) -> int:
+    """Those that are no time of a day."""
+    if not len(written):
+        return 0
+    digits = (written >> np.uint64(16) & BYTE) * 10 + (written >> np.uint64(24) & BYTE)
+    clock = (written & _FRAME == _HOURS) & (digits >= _NONE) & (digits < _DAY)
+    return int(np.count_nonzero(~clock))
+
+
+def _odd_truths(written: Words) -> int:
+    letters = written & HALF
+    return len(letters) - sum(int(np.count_nonzero(letters == start)) for start in _TRUTHS)
+
+
+def _untold(tags: Tags, said: Places, end: int) -> int:
     """Paragraphs in cells in whose tag no value is said."""
-    following = words[tags.places[tags.cells + 1] + 1] & SEVEN
+    following = tags.begins[tags.cells + 1]
     filled = tags.cells[(following != _END) & (following != _CELL)]
     cells, ends = tags.places[filled], tags.places[filled + 1]
     if len(said) == len(cells) and bool(((said > cells) & (said < ends)).all()):
         return 0
-    silent = np.flatnonzero(np.append(said, len(words))[np.searchsorted(said, cells)] > ends)
-    until = np.append(tags.places[tags.cells], len(words))
+    silent = np.flatnonzero(np.append(said, end)[np.searchsorted(said, cells)] > ends)
+    until = np.append(tags.places[tags.cells], end)
     until = until[np.searchsorted(until, cells[silent], "right")]
     inside = np.searchsorted(tags.texts, until) - np.searchsorted(tags.texts, cells[silent])
     return int(inside.sum())
