@@ -11,6 +11,7 @@ An account is used for its own hosts alone: an event cannot carry a city's passw
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from shared.failures import Quarantined
 from shared.messages import Reason
 
 T = TypeVar("T", bound="_Named")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class _Named(BaseModel):
@@ -42,7 +44,8 @@ class Account(_Named):
 
     def is_for(self, host: str | None, port: int | None) -> bool:
         """Whether these credentials may be shown to that host."""
-        return host is not None and bool({host, f"{host}:{port}"} & set(self.hosts))
+        known = {one.lower() for one in self.hosts}
+        return host is not None and bool({host.lower(), f"{host.lower()}:{port}"} & known)
 
     def secret(self) -> str | None:
         """The password, read at each use: it may be changed while Écluse runs."""
@@ -51,8 +54,14 @@ class Account(_Named):
         return None if self.password is None else self.password.get_secret_value()
 
     def token(self) -> str | None:
-        """The bearer token, read at each use."""
-        return None if self.token_file is None else _content(self.token_file)
+        """The bearer token, read at each use. Raises Quarantined(`account_unknown`) for what cannot
+        be one (RFC 6750, 2.1): sent, it would be no header, or another's."""
+        if self.token_file is None:
+            return None
+        token = _content(self.token_file)
+        if not _TOKEN.fullmatch(token):
+            raise Quarantined(Reason(code="account_unknown", detail="file"))
+        return token
 
 
 class Database(_Named):

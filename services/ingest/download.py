@@ -27,9 +27,10 @@ class Validators:
 
     @property
     def strong(self) -> str | None:
-        """What a range may be asked for with: a weak entity tag promises no equal bytes."""
-        if self.etag and not self.etag.startswith("W/"):
-            return self.etag
+        """What a range may be asked for with: a weak entity tag promises no equal bytes, and where
+        there is one the date is no better (RFC 9110, 13.1.5)."""
+        if self.etag:
+            return None if self.etag.startswith("W/") else self.etag
         return self.modified
 
 

@@ -6,6 +6,7 @@ A server that knows its versions (ETag, Last-Modified) is asked for what changed
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import SplitResult, urljoin
 
@@ -21,6 +22,10 @@ from shared.messages import Reason
 from shared.settings import Settings
 
 REDIRECTS = 3
+_PART = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<whole>\d+|\*)")
+# Registered, and not decoded here (no library of ours does). What is no coding at all ("UTF-8") is
+# written by some servers, and means nothing.
+_NOT_READ = frozenset({"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "x-compress", "zstd"})
 
 
 class NotModified(Exception):
@@ -44,28 +49,33 @@ class HttpSource:
         self._account = account
         self._known = known
         self._seen: Validators | None = None
+        self._asks_part = self._asks_news = False
 
     async def attempt(self) -> Fetched:
         """The whole file. Raises NotModified, Quarantined, SourceAway."""
-        parts = self._parts
+        parts, private = self._parts, False
         for _ in range(REDIRECTS + 1):
             if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
                 raise refused("scheme")
-            checked = await resolve(parts.hostname, self._settings)
-            # Connects to the address that was checked; the name goes into Host and TLS alone.
-            pinned = parts._replace(netloc=_netloc(checked, parts.port)).geturl()
+            # What TLS once carried is never shown in clear, not on the way to the same host either.
+            shown = self._account if is_private(parts) or not private else None
+            private = private or is_private(parts)
             try:
+                host = httpx.URL(parts.geturl())
+                # Connects to the address that was checked; the name goes into Host and TLS alone.
+                checked = await resolve(host.raw_host.decode(), self._settings)
+                pinned = parts._replace(netloc=_netloc(checked, parts.port)).geturl()
                 async with (
                     httpx.AsyncClient(timeout=30, follow_redirects=False, trust_env=False) as client,
                     client.stream(
-                        "GET", pinned, headers=self._headers(parts),
-                        extensions={"sni_hostname": parts.hostname},
+                        "GET", pinned, headers=self._headers(parts, host, shown),
+                        extensions={"sni_hostname": host.raw_host.decode()},
                     ) as answer,
                 ):  # fmt: skip
                     if answer.has_redirect_location:
                         parts = _redirected(parts, answer.headers["location"])
                         continue
-                    return await self._take(answer)
+                    return await self._take(answer, "authorization" in answer.request.headers)
             except httpx.TimeoutException:
                 raise away("time-out") from None
             except (httpx.DecodingError, NotGzip):
@@ -76,55 +86,96 @@ class HttpSource:
                 raise away("connection") from None
         raise refused("redirects")
 
-    def _headers(self, parts: SplitResult) -> dict[str, str]:
-        headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "ecluse"}
+    def _headers(
+        self, parts: SplitResult, host: httpx.URL, account: Account | None
+    ) -> dict[bytes, bytes]:
+        # Bytes: a server may know its version by a tag that is not ASCII (RFC 9110, 8.8.3).
+        headers = {"Host": host.netloc, "User-Agent": b"ecluse"}
         port = parts.port or {"http": 80, "https": 443}[parts.scheme.lower()]
-        if self._account is not None and self._account.is_for(parts.hostname, port):
-            if token := self._account.token():
-                headers["Authorization"] = f"Bearer {token}"
-            elif self._account.user is not None:
-                password = self._account.secret() or ""
-                pair = f"{self._account.user}:{password}".encode()
-                headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        if self._download.size and self._seen and self._seen.strong:
-            headers["Range"] = f"bytes={self._download.size}-"
-            headers["If-Range"] = self._seen.strong
+        if account is not None and account.is_for(parts.hostname, port):
+            if token := account.token():
+                headers["Authorization"] = f"Bearer {token}".encode()
+            elif account.user is not None:
+                pair = f"{account.user}:{account.secret() or ''}".encode()
+                headers["Authorization"] = b"Basic " + base64.b64encode(pair)
+        strong = self._seen.strong if self._seen else None
+        self._asks_part = bool(self._download.size and strong)
+        self._asks_news = bool(self._known) and not self._asks_part
+        if self._asks_part and strong:
+            headers["Range"] = f"bytes={self._download.size}-".encode()
+            headers["If-Range"] = strong.encode()
         elif self._known:
             if self._known.etag:
-                headers["If-None-Match"] = self._known.etag
+                headers["If-None-Match"] = self._known.etag.encode()
             if self._known.modified:
-                headers["If-Modified-Since"] = self._known.modified
-        return headers
+                headers["If-Modified-Since"] = self._known.modified.encode()
+        return {name.encode(): content for name, content in headers.items()}
 
-    async def _take(self, answer: httpx.Response) -> Fetched:
-        if answer.status_code == 304 and self._known:
+    async def _take(self, answer: httpx.Response, signed: bool) -> Fetched:
+        status = answer.status_code
+        if status == 304 and self._asks_news:
             raise NotModified
-        if answer.status_code == 206 and _begins_at(answer, self._download.size):
+        if status == 206 and (whole := self._rest_of(answer)):
             await self._download.take(_bytes(answer))
+            if whole.isdecimal() and self._download.size != int(whole):
+                # A server may give less than it was asked for (RFC 9110, 15.3.7).
+                raise away("connection")
             return self._download.done(self._seen or Validators())
-        if answer.status_code in (206, 416):
-            # Not the part that was asked for: the next try asks for the whole.
+        if status in (206, 304, 416):
+            # Not what was asked for: the next try asks for the whole.
             self._download.restart()
-            raise away(f"HTTP {answer.status_code}")
-        _check_status(answer.status_code)
+            raise away(f"HTTP {status}")
+        _check_status(status, signed)
         self._download.restart()
         validators = Validators(answer.headers.get("etag"), answer.headers.get("last-modified"))
         # Bytes of an encoded body cannot be counted from the decoded ones.
-        self._seen = None if "content-encoding" in answer.headers else validators
+        self._seen = None if _codings(answer) else validators
         await self._download.take(_bytes(answer))
         return self._download.done(validators)
 
+    def _rest_of(self, answer: httpx.Response) -> str | None:
+        """The size of the whole, or `*`, if this is the rest of the version that began; else None.
+
+        Parts of two versions are never put together (RFC 9110, 15.3.7), whatever the server thinks
+        of `If-Range`.
+        """
+        told = _PART.fullmatch(str(answer.headers.get("content-range", "")).strip())
+        etag = answer.headers.get("etag")
+        fits = (
+            told is not None
+            and self._asks_part
+            and int(told["first"]) == self._download.size
+            and not _codings(answer)
+            and (etag is None or (self._seen is not None and etag == self._seen.etag))
+        )
+        return told["whole"] if told and fits else None
+
+
+def is_private(parts: SplitResult) -> bool:
+    """Whether nobody on the way sees what is sent there."""
+    return parts.scheme.lower() == "https"
+
+
+def _codings(answer: httpx.Response) -> list[str]:
+    """What was done to the body, in that order."""
+    told = str(answer.headers.get("content-encoding", "")).lower().split(",")
+    return [name for one in told if (name := one.strip()) not in ("", "identity")]
+
 
 def _bytes(answer: httpx.Response) -> AsyncIterator[bytes]:
-    # As they come: what waits in a buffer is lost when the connection breaks.
-    if answer.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
-        return unzipped(answer.aiter_raw())
-    return answer.aiter_bytes()
+    """The body, decoded. Raises NotGzip for a coding that is not read.
 
-
-def _begins_at(answer: httpx.Response, size: int) -> bool:
-    told = str(answer.headers.get("content-range", ""))
-    return told.startswith(f"bytes {size}-") and size > 0
+    As the bytes come: what waits in a buffer is lost when the connection breaks.
+    """
+    codings = _codings(answer)
+    if not _NOT_READ.isdisjoint(codings):
+        raise NotGzip
+    if "deflate" in codings:
+        return answer.aiter_bytes()
+    content = answer.aiter_raw()
+    for _ in (one for one in codings if one in ("gzip", "x-gzip")):
+        content = unzipped(content)
+    return content
 
 
 def _redirected(parts: SplitResult, location: str) -> SplitResult:
@@ -134,9 +185,11 @@ def _redirected(parts: SplitResult, location: str) -> SplitResult:
         raise refused("form") from None
 
 
-def _check_status(status: int) -> None:
+def _check_status(status: int, signed: bool) -> None:
     if status == 200:
         return
+    if signed and status in (401, 403):
+        raise Quarantined(Reason(code="account_refused"))
     if status >= 500 or status in (408, 425, 429):
         raise away(f"HTTP {status}")
     raise Quarantined(Reason(code="source_missing", detail=f"HTTP {status}"))
