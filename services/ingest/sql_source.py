@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
-import json
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InvalidRequestError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.pool import NullPool
 
 from services.ingest.accounts import Database
+from services.ingest.cell_text import as_text
 from services.ingest.download import Fetched, away
+from services.ingest.json_text import json_text
 from services.ingest.read_limits import ReadLimits
 from services.ingest.sql_dialects import bind, meaning
 from services.ingest.staged_rows import Scalar, StagedRows
@@ -52,7 +61,7 @@ def _run(url: str, query: str, to: Path, settings: Settings) -> Fetched:
         engine = create_engine(
             make_url(url), poolclass=NullPool, connect_args=_connect_args(url, settings)
         )
-    except (ArgumentError, NoSuchModuleError, ImportError):
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
         raise Quarantined(Reason(code="account_unknown", detail="database")) from None
     try:
         with engine.connect() as connection:
@@ -75,12 +84,14 @@ def _connect_args(url: str, settings: Settings) -> dict[str, Any]:
     if not make_url(url).drivername.startswith("postgresql"):
         return {}
     milliseconds = int(settings.query_seconds * 1000)
-    options = f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}"
+    told = ("default_transaction_read_only=on", f"statement_timeout={milliseconds}")
+    options = " ".join(f"-c {one}" for one in (*told, "client_encoding=UTF8"))
     return {"options": options, "connect_timeout": 30}
 
 
 def _read(connection: Connection, query: str, staged: StagedRows, settings: Settings) -> None:
-    told = connection.execution_options(stream_results=True, yield_per=ROWS)
+    # Without parameters a `%` is the query's own: LIKE 'a%'.
+    told = connection.execution_options(stream_results=True, yield_per=ROWS, no_parameters=True)
     if connection.dialect.name == "postgresql":
         told = told.execution_options(postgresql_readonly=True)
     bind(connection, settings.query_seconds)
@@ -89,14 +100,18 @@ def _read(connection: Connection, query: str, staged: StagedRows, settings: Sett
     if len(set(names)) != len(names):
         raise Quarantined(Reason(code="header_twice", detail="query"))
     staged.declare(names)
-    weight = 0
+    # A statement's own time begins anew with every batch that is fetched.
+    weight, deadline = 0, time.monotonic() + settings.source_timeout_seconds
     for rows in result.partitions(ROWS):
         for row in rows:
             cells = [_cell(cell) for cell in row]
-            weight += sum(len(cell) for cell in cells if isinstance(cell, str)) + 8 * len(cells)
+            texts = (len(cell) for cell in cells if isinstance(cell, str | bytes))
+            weight += sum(texts) + 8 * len(cells)
             staged.add(dict(zip(names, cells, strict=True)))
         if weight > settings.source_max_bytes:
             raise Quarantined(Reason(code="source_too_large", limit=settings.source_max_bytes))
+        if time.monotonic() > deadline:
+            raise away("too slow")
 
 
 def _cell(cell: object) -> Scalar:
@@ -107,8 +122,10 @@ def _cell(cell: object) -> Scalar:
     if isinstance(cell, bytes | memoryview):
         return bytes(cell)
     if isinstance(cell, list | dict | tuple):
-        return json.dumps(cell, ensure_ascii=False, separators=(",", ":"), default=str)
-    return str(cell)  # an identifier (UUID), a network address, an interval
+        return json_text(cell)
+    if isinstance(cell, dt.timedelta):
+        return as_text(cell)
+    return str(cell)  # an identifier (UUID), a network address, a range
 
 
 def _write(staged: StagedRows, to: Path) -> None:
@@ -131,7 +148,13 @@ def _failure(error: DBAPIError) -> Exception:
         return away("too slow")
     if state.startswith("28"):
         return Quarantined(Reason(code="account_refused"))
-    if error.connection_invalidated or state.startswith(_AWAY) or not state:
+    if error.connection_invalidated or state.startswith(_AWAY):
         return away("SQL")
+    if not state:
+        # The driver's own word: of the connection, or of a query or value that it cannot carry.
+        away_now = isinstance(error, OperationalError | InterfaceError)
+        return (
+            away("SQL") if away_now else Quarantined(Reason(code="query_failed", detail="driver"))
+        )
     # 42601 and its like: a class of error of the standard, not the database's words.
     return Quarantined(Reason(code="query_failed", detail=f"SQLSTATE {state}"))

@@ -35,6 +35,7 @@ class StagedRows:
         self._file = path.open("wb")
         self._kinds: dict[str, set[pa.DataType]] = {}
         self._long: set[str] = set()
+        self._declared: set[str] = set()
         self._held: list[Mapping[str, Scalar]] = []
         self._bytes = 0
         self._chunks = 0
@@ -54,7 +55,8 @@ class StagedRows:
             self._flush()
 
     def declare(self, names: Sequence[str]) -> None:
-        """Columns that are there even if no row comes."""
+        """Columns that are there whatever rows come."""
+        self._declared = set(names)
         self._kinds = {name: set() for name in names}
 
     def remove(self) -> None:
@@ -67,7 +69,7 @@ class StagedRows:
         self._flush()
         self._file.close()
         outer = {name[:at] for name in self._kinds for at, c in enumerate(name) if c == "."}
-        for name in outer & set(self._kinds):
+        for name in (outer - self._declared) & set(self._kinds):
             if self._type(name) == pa.null():
                 del self._kinds[name]
 
@@ -162,6 +164,8 @@ def _text(cell: Scalar) -> str | None:
         return cell
     if isinstance(cell, bool):
         return "true" if cell else "false"
+    if isinstance(cell, dt.date | dt.time):
+        return cell.isoformat()
     return str(cell)
 
 
