@@ -39,8 +39,12 @@ class Schedule(Part):
         if self.cron is not None:
             try:
                 CronSim(self.cron, _EPOCH)
+                # The library reads six as well, the first of them seconds.
+                five = len(self.cron.split()) == 5
             except CronSimError:
-                raise ValueError("`cron` has five fields, such as `0 6 * * 1-5`") from None
+                five = False
+            if not five:
+                raise ValueError("`cron` has five fields, such as `0 6 * * 1-5`")
         return self
 
     def after(self, moment: datetime) -> datetime | None:
@@ -51,8 +55,11 @@ class Schedule(Part):
                 return None
             return _EPOCH + ((moment - _EPOCH) // interval + 1) * interval
         local = moment.astimezone(ZoneInfo(self.zone))
-        found = next(CronSim(self.cron or "", local), None)
-        return None if found is None else found.astimezone(UTC)
+        # In the hour that comes twice, when clocks go back, the first ones lie before the moment.
+        later = (
+            due for one in CronSim(self.cron or "", local) if (due := one.astimezone(UTC)) > moment
+        )
+        return next(later, None)
 
     def has(self, due: datetime) -> bool:
         """Whether this is one of the schedule's due times: it may have changed since."""

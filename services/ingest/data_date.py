@@ -33,9 +33,14 @@ async def data_date(
     The host's `Last-Modified` (RFC 9110, 8.8.2), else the CloudEvents `time` of the domain system,
     else when the change came in; none is later than that.
     """
-    known = (_http_date(modified), came.time, came.at)
-    told = next(one for one in known if one is not None)
-    record = DateRecord(updated_at=min(told, came.at).astimezone(UTC).replace(microsecond=0))
+    known = (_http_date(modified), came.time)
+    told = next((one for one in known if one is not None), came.at)
+    try:
+        date = min(told, came.at).astimezone(UTC)
+    except OverflowError:
+        # The first hours of the year 1, east of Greenwich: no date of any data.
+        date = came.at.astimezone(UTC)
+    record = DateRecord(updated_at=date.replace(microsecond=0))
     key = keys.dated(dataset, source)
     if not await store.create("reports", key, record.model_dump_json().encode()):
         try:

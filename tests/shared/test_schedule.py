@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,10 +40,33 @@ def test_the_next_due_time(told: dict[str, str], now: str, due: str) -> None:
     "told",
     [
         {}, {"every": "6h", "cron": "0 6 * * *"}, {"every": "4m"}, {"every": "0h"}, {"every": "weekly"},
-        {"cron": "0 6 * *"}, {"cron": "x"}, {"cron": "0 6 * * *", "zone": "Lyon"},
+        {"cron": "0 6 * *"}, {"cron": "x"}, {"cron": "0 0 6 * * *"}, {"cron": "@daily"},
+        {"cron": "0 6 * * *", "zone": "Lyon"},
     ],
 )  # fmt: skip
 def test_what_is_no_schedule(told: dict[str, str]) -> None:
     """Neither, both, too often, or not understood: refused when the card is written."""
     with pytest.raises(ValidationError):
         Schedule.model_validate(told)
+
+
+@pytest.mark.parametrize(
+    ("cron", "due"),
+    [
+        ("30 2 * * *", ["2026-03-28T01:30", "2026-03-29T01:00", "2026-03-30T00:30"]),
+        ("30 2 * * *", ["2026-10-24T00:30", "2026-10-25T00:30", "2026-10-26T01:30"]),
+        ("15 2,3 * * *", ["2026-10-25T00:15", "2026-10-25T02:15", "2026-10-26T01:15"]),
+        ("0 * * * *", ["2026-10-24T23:00", "2026-10-25T00:00", "2026-10-25T01:00"]),
+    ],
+)
+def test_the_nights_when_clocks_change(cron: str, due: list[str]) -> None:
+    """An hour that is left out is made up for, one that comes twice counts once; whenever it is
+    asked, the next due time is the same, and none lies behind."""
+    schedule = Schedule.model_validate({"cron": cron})
+    moments = [moment(text) for text in due]
+    for before, after in itertools.pairwise(moments):
+        assert schedule.has(after)
+        asked = before
+        while asked < after:
+            assert schedule.after(asked) == after
+            asked += timedelta(minutes=7, seconds=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,7 @@ def came(at: datetime = CAME, time: datetime | None = SAID) -> Received:
         (None, None, "2026-03-10T08:00:00"),
         ("Fri, 31 Dec 9999 00:00:00 GMT", SAID, "2026-03-10T08:00:00"),
         (None, datetime(9999, 1, 1, tzinfo=UTC), "2026-03-10T08:00:00"),
+        (None, datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))), "2026-03-10T08:00:00"),
     ],
 )
 async def test_the_source_knows_best(
