@@ -16,10 +16,10 @@ what counts are the ratios within one run. How it is measured stands in the modu
 """
 CHAMBERS = """
 Each job is a process of its own, with the same number of threads; imports are not counted, since a
-service's workers are warm. The chambers do more than the peers: ingest reads the file twice, settles
-every column's type on all rows and validates it; anonymize looks into every cell; convert guards
-formulas and writes the data package and the preview. anonymize has no peer: it is held against
-the peer's reading and writing of the same table.
+service's workers are warm. The chambers do more than the peers: ingest settles every column's type on
+all rows and validates it; anonymize looks into every cell; convert guards formulas and writes the data
+package and the preview. anonymize has no peer: it is held against the peer's reading and writing of
+the same table.
 """
 PIPELINE = """
 Real Kafka, PostgreSQL and a store in a folder, all on this machine; every service a process, two
