@@ -107,7 +107,10 @@ class Utf8Rows(io.RawIOBase):
         if self._line_begins:
             block = block.removeprefix(codecs.BOM_UTF8)
         self._line_begins = block.endswith(b"\n")
-        return block.replace(b"\n" + codecs.BOM_UTF8, b"\n") if codecs.BOM_UTF8 in block else block
+        # One byte is looked for many times faster than three are.
+        if b"\xef" in block and codecs.BOM_UTF8 in block:
+            return block.replace(b"\n" + codecs.BOM_UTF8, b"\n")
+        return block
 
 
 def _end_row(dialect: Dialect) -> str:

@@ -11,6 +11,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
@@ -172,9 +173,9 @@ class CsvTable:
     def _check_lengths(self, record: pa.RecordBatch) -> None:
         """A cell or a row can only be too long in a batch that weighs more than the limit."""
         limits = self._limits
-        if record.nbytes <= min(limits.field_bytes, limits.row_bytes):
-            return
         texts = [column for column in record.columns if pa.types.is_string(column.type)]
+        if sum(map(_text_bytes, texts)) <= min(limits.field_bytes, limits.row_bytes):
+            return
         lengths = [pc.fill_null(pc.binary_length(text), 0) for text in texts]
         longest = [pc.max(length).as_py() for length in lengths]
         if max(longest, default=0) > limits.field_bytes:
@@ -250,6 +251,12 @@ class CsvTable:
         if ragged:
             return [reason.model_copy(update={"count": count}) for reason in ragged]
         return [Reason(code="text_unreadable")]
+
+
+def _text_bytes(text: pa.Array) -> int:
+    """How many bytes the values have together."""
+    places = np.frombuffer(text.buffers()[1], np.int32)
+    return int(places[text.offset + len(text)] - places[text.offset])
 
 
 def _too_large(what: str, line: int, limit: int) -> Reason:
