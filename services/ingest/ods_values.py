@@ -47,8 +47,8 @@ _VALUES = tuple(word(end) for end in (b"ce:value", b"te-value", b"ng-value"))
 
 
 class Tags(NamedTuple):
-    """Of a block of whole rows: where its tags begin, and with which bytes; which of them open a
-    cell, in order; and where paragraphs begin."""
+    """Of a block of whole rows: where its tags begin, and with which bytes; which of them open a cell,
+    in order; and where paragraphs begin."""
 
     places: Places
     begins: Words

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import MAXYEAR
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -41,6 +43,7 @@ class ParquetTable:
     def __init__(
         self, source: Path, told: Source, declared: Sequence[str], limits: ReadLimits
     ) -> None:
+        self._source = source
         try:
             # Buffered ahead, every byte read so far would stay in memory.
             # A moment of 12 bytes has room for days that nanoseconds of 64 bits have not.
@@ -74,8 +77,10 @@ class ParquetTable:
         self.dropped = sieve.dropped
         first = 0
         try:
+            fine = self._nanoseconds()
             for batch in self._file.iter_batches(BATCH_ROWS):
                 batch.validate(full=True)
+                _refuse_cut(batch, next(fine), first)
                 cells = placed_cells(batch.columns, first)
                 self._check_lengths(cells)
                 refuse_nul(cells, first, self.lines)
@@ -83,6 +88,17 @@ class ParquetTable:
                 first += batch.num_rows
         except (pa.ArrowException, OSError):
             raise Quarantined(Reason(code="file_damaged")) from None
+
+    def _nanoseconds(self) -> Iterator[pa.RecordBatch | None]:
+        """Of the same batches the moments of 12 bytes, whose last digits microseconds do not hold."""
+        schema = self._file.schema
+        parts = (schema.column(at) for at in range(len(schema)))
+        names = [p.path for p in parts if p.physical_type == "INT96" and p.path == p.name]
+        if not names:
+            return repeat(None)
+        file = pq.ParquetFile(self._source, pre_buffer=False, coerce_int96_timestamp_unit="ns")
+        found: Iterator[pa.RecordBatch | None] = file.iter_batches(BATCH_ROWS, columns=names)
+        return found
 
     def _check_lengths(self, cells: Sequence[pa.Array]) -> None:
         limit = self._limits.field_bytes
@@ -95,6 +111,19 @@ class ParquetTable:
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
         """Ordinal → rank, from 1."""
         return {ordinal: ordinal + 1 for ordinal in ordinals}
+
+
+def _refuse_cut(batch: pa.RecordBatch, fine: pa.RecordBatch | None, first: int) -> None:
+    """Raises Quarantined(`moment_too_fine`) where a moment has digits below the microsecond. Days that
+    64 bits of nanoseconds do not hold go round in both, so that what differs is still those digits."""
+    for name, column in zip(fine.schema.names, fine.columns, strict=True) if fine else ():
+        said = batch.column(name)
+        whole = said.cast(pa.int64()).fill_null(0).to_numpy() * 1000
+        cut = np.flatnonzero(whole != column.cast(pa.int64()).fill_null(0).to_numpy())
+        if len(cut):
+            position = batch.schema.names.index(name) + 1
+            line = first + int(cut[0]) + 1
+            raise Quarantined(Reason(code="moment_too_fine", position=position, line=line))
 
 
 def is_bytes(kind: pa.DataType) -> bool:
@@ -130,7 +159,7 @@ def plain_cells(column: pa.Array) -> pa.Array:
         return _decimal(column)
     if pa.types.is_floating(kind):
         # NaN is how programs without null write it.
-        numbers = column.cast(pa.float64())
+        numbers = _doubles(column)
         if pc.any(pc.is_inf(numbers)).as_py():
             raise Quarantined(Reason(code="value_out_of_range"))
         return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
@@ -147,6 +176,17 @@ def plain_cells(column: pa.Array) -> pa.Array:
             return column.cast(wanted, safe=False)
     if pa.types.is_nested(kind):
         return pa.array([c if c is None else json_text(c) for c in _objects(column)], pa.string())
+    return column
+
+
+def _doubles(column: pa.Array) -> pa.Array:
+    """Numbers of half the precision by the fewest digits that say which they are: 0.1 is 0.1, and not
+    what its 32 bits are among those of 64."""
+    if pa.types.is_float16(column.type):
+        digits = [None if c is None else str(c) for c in column.to_numpy(zero_copy_only=False)]
+        return pc.if_else(column.is_valid(), pa.array(digits, pa.string()), None).cast(pa.float64())
+    if pa.types.is_float32(column.type):
+        return column.cast(pa.string()).cast(pa.float64())
     return column
 
 

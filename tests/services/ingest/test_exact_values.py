@@ -71,6 +71,36 @@ def test_moments_of_twelve_bytes(tmp_path: Path) -> None:
     assert [row["id"] for row in rows(out.getvalue(), tmp_path)] == days
 
 
+@pytest.mark.parametrize("row", [0, 25_000])
+def test_nanoseconds_of_twelve_bytes(tmp_path: Path, row: int) -> None:
+    """Are refused by line like the others; a day past what nanoseconds count is no such case."""
+    moments = [None, MOMENT * 1000, -1_000, *[0] * 30_000]
+    far = dt.datetime(9999, 12, 31, 23, 59, 59, 999999)
+    for at, last in ((row, 1), (None, 0)):
+        kept = [n + last if i == at and n is not None else n for i, n in enumerate(moments, -1)]
+        fine = pa.array(kept, pa.timestamp("ns"))
+        out = io.BytesIO()
+        pq.write_table(
+            pa.table({"id": pa.array([far] * len(kept), pa.timestamp("us")), "places": fine}),
+            out,
+            use_deprecated_int96_timestamps=True,
+            row_group_size=7_000,
+        )
+        if last:
+            told = refusal(out.getvalue(), tmp_path)
+            assert told == {"code": "moment_too_fine", "position": 2, "line": row + 2}
+    found = rows(out.getvalue(), tmp_path)
+    assert found[1] == {"id": far, "places": dt.datetime(2023, 11, 14, 22, 13, 20, 123456)}
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float16()])
+def test_numbers_of_half_the_precision(tmp_path: Path, kind: pa.DataType) -> None:
+    """Are the decimals that they were written for; nothing is added by widening them."""
+    numbers = pa.array([0.1, 48.75, -2.3, None, float("nan")], pa.float32()).cast(kind, safe=False)
+    found = rows(parquet(id=numbers, places=pa.array([1, 2, 3, 4, 5])), tmp_path)
+    assert [row["id"] for row in found] == [0.1, 48.75, -2.3, None, None]
+
+
 # --- NUL ---------------------------------------------------------------------------------------------
 
 
