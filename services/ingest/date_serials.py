@@ -1,9 +1,9 @@
 """Dates of a spreadsheet that are none: what its reader makes of them is put back as the number.
 
 A date in Office Open XML is a count of days (ECMA-376 part 1, 18.17.4). Before the first day of its
-epoch there is none, and the reader gives what is left of a day as a time; day 60 of the epoch of
-1900 is a 29 February that never was, and becomes the 28th. As numbers they are seen for what they
-are: a column of dates says on which lines it holds some.
+epoch there is none, and the reader gives what is left of a day as a time, as it does for a time of
+day that is formatted as a date (« 00/01/1900 »); day 60 of the epoch of 1900 is a 29 February that
+never was, and becomes the 28th. As numbers they are seen for what they are, and they are told.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from services.ingest.cell_text import Cell
+from services.ingest.day_formats import shows_day
 from shared.failures import Quarantined
 from shared.messages import Reason
 
@@ -33,7 +34,10 @@ _ROW_END = re.compile(rb"</(?:\w+:)?row>")
 _ROW = re.compile(rb"<(?:\w+:)?row(?=[\s/>])([^>]*)>")
 _CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
 _PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]*)([0-9]+)""")
-_VALUE = re.compile(rb"<(?:\w+:)?v>\s*(-[0-9.eE+-]+|60(?:\.[0-9]*)?)\s*</")
+_STYLE = re.compile(rb"""\ss\s*=\s*["']([0-9]{1,9})["']""")
+_VALUE = re.compile(
+    rb"<(?:\w+:)?v>\s*(-[0-9.eE+-]+|60(?:\.[0-9]*)?|0?(?:\.[0-9]*)?|[0-9.]+[eE]-[0-9]+)\s*</"
+)
 _LETTERS, _BEFORE_A = 26, ord("A") - 1
 # Row and column of the sheet, from 0 → the number that is written there.
 Numbers = Mapping[tuple[int, int], float]
@@ -58,36 +62,67 @@ def numbers_of(source: Path, sheet: int) -> Numbers:
     """
     try:
         with zipfile.ZipFile(source) as archive, archive.open(_part(archive, sheet)) as file:
-            return dict(_found(iter(lambda: file.read(_BLOCK), b"")))
+            days = _day_styles(archive)
+            return dict(_found(iter(lambda: file.read(_BLOCK), b""), days))
     except (zipfile.BadZipFile, OSError, ValueError, LookupError, zlib.error, expat.ExpatError):
         raise Quarantined(Reason(code="workbook_unreadable")) from None
 
 
 def _part(archive: zipfile.ZipFile, sheet: int) -> str:
     ids = [told for name, told in _elements(archive, _BOOK) if name == "sheet"]
-    relations = _elements(archive, "xl/_rels/workbook.xml.rels")
-    paths = {told["Id"]: told["Target"] for name, told in relations if name == "Relationship"}
     [key] = [value for name, value in ids[sheet].items() if name.endswith(" id")]
-    path = posixpath.normpath(posixpath.join("/xl", paths[key])).lstrip("/")
+    [path] = [told["Target"] for told in _related(archive) if told["Id"] == key]
+    return _entry(archive, path)
+
+
+def _related(archive: zipfile.ZipFile) -> list[dict[str, str]]:
+    relations = _elements(archive, "xl/_rels/workbook.xml.rels")
+    return [told for name, told in relations if name == "Relationship"]
+
+
+def _entry(archive: zipfile.ZipFile, target: str) -> str:
+    path = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
     return {name.lower(): name for name in archive.namelist()}[path.lower()]
 
 
-def put_back(rows: Iterator[list[Cell]], numbers: Numbers, left: int) -> Iterator[list[Cell]]:
+def _day_styles(archive: zipfile.ZipFile) -> Collection[int]:
+    """The styles of cells that show a day."""
+    paths = [told["Target"] for told in _related(archive) if told["Type"].endswith("/styles")]
+    if not paths:
+        return ()
+    codes: dict[int, str] = {}
+    formats: list[int] = []
+    within = False
+    for name, told in _elements(archive, _entry(archive, paths[0])):
+        # Named styles have formats of their own.
+        within = within or name == "cellXfs"
+        within = within and name != "cellStyles"
+        if name == "numFmt":
+            codes.setdefault(int(told["numFmtId"]), told["formatCode"])
+        elif name == "xf" and within:
+            formats.append(int(told.get("numFmtId", 0)))
+    return {at for at, number in enumerate(formats) if shows_day(number, codes)}
+
+
+def put_back(
+    rows: Iterator[list[Cell]], numbers: Numbers, left: int, told: list[tuple[int, int]]
+) -> Iterator[list[Cell]]:
     """The sheet's rows, whose first column is `left`, with the numbers in place of what the reader
-    made of them."""
+    made of them; where that is, as row and column from there, is `told`."""
     lines = {row for row, _ in numbers}
     for at, row in enumerate(rows):
-        yield (
-            [_right(c, numbers.get((at, left + i))) for i, c in enumerate(row)]
-            if (at in lines)
-            else row
-        )
+        if at not in lines:
+            yield row
+            continue
+        right = [_right(c, numbers.get((at, left + i))) for i, c in enumerate(row)]
+        told += [(at, i) for i, c in enumerate(row) if right[i] is not c]
+        yield right
 
 
 def _right(cell: Cell, number: float | None) -> Cell:
     if number is None:
         return cell
-    if number < 0 and type(cell) is dt.time:
+    if number < 1 and type(cell) is dt.time:
         return number
     early = type(cell) in _DATES and number >= _LEAP_DAY and _day(cell) < _MARCH
     return number if early else cell
@@ -107,7 +142,9 @@ def _elements(archive: zipfile.ZipFile, path: str) -> list[tuple[str, dict[str, 
     return found
 
 
-def _found(blocks: Iterator[bytes]) -> Iterator[tuple[tuple[int, int], float]]:
+def _found(
+    blocks: Iterator[bytes], days: Collection[int]
+) -> Iterator[tuple[tuple[int, int], float]]:
     held, row = b"", 0
     for block in blocks:
         *whole, held = _ROW_END.split(held + block)
@@ -116,16 +153,21 @@ def _found(blocks: Iterator[bytes]) -> Iterator[tuple[tuple[int, int], float]]:
                 place = _PLACE.search(tag[1])
                 row = int(place[2]) if place else row + 1
             if _VALUE.search(text):
-                yield from _of_row(text, row - 1)
+                yield from _of_row(text, row - 1, days)
 
 
-def _of_row(text: bytes, row: int) -> Iterator[tuple[tuple[int, int], float]]:
+def _of_row(
+    text: bytes, row: int, days: Collection[int]
+) -> Iterator[tuple[tuple[int, int], float]]:
     column = -1
     for cell in _CELL.finditer(text):
         place = _PLACE.search(b" " + cell[1])
         column = _column(place[1]) if place else column + 1
-        if cell[2] and (value := _VALUE.search(cell[2])):
-            yield (row, column), float(value[1])
+        if cell[2] and (value := _VALUE.search(cell[2])) and value[1].strip(b"."):
+            number, style = float(value[1]), _STYLE.search(b" " + cell[1])
+            # A time of day is one, unless its cell shows the day.
+            if not 0 <= number < 1 or (style and int(style[1]) in days):
+                yield (row, column), number
 
 
 def _column(letters: bytes) -> int:

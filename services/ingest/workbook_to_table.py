@@ -8,6 +8,7 @@ and document properties are never read. A sheet lies in memory as a whole: its e
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
@@ -86,9 +87,11 @@ class WorkbookTable:
         parts = (part for column in self._columns for part in column)
         if format_ == "xlsx" and may_be_none(kinds, parts):
             numbers = numbers_of(source, index)
-            right = put_back(_rows(sheet), numbers, left)
+            none: list[tuple[int, int]] = []
+            right = put_back(_rows(sheet), numbers, left, none)
             below = islice(right, top + header_rows, None)
             self._columns = cells_to_columns(below, len(names), kinds) if numbers else self._columns
+            self.warnings += _no_dates([place for place in none if place[0] >= top + header_rows])
         for at, columns in enumerate(zip(*self._columns, strict=True)):
             refuse_nul(columns, at * CHUNK_ROWS, self.lines)
 
@@ -192,6 +195,16 @@ def _rows(sheet: calamine.CalamineSheet) -> Iterator[list[Cell]]:
         yield from sheet.iter_rows()
     except OverflowError:
         raise Quarantined(Reason(code="value_out_of_range")) from None
+
+
+def _no_dates(places: Sequence[tuple[int, int]]) -> tuple[Reason, ...]:
+    """The first of each column, and how many it has."""
+    count = Counter(column for _, column in places)
+    first = {column: row for row, column in reversed(places)}
+    return tuple(
+        Reason(code="dates_none", position=at + 1, line=first[at] + 1, count=count[at])
+        for at in sorted(count)
+    )
 
 
 def _merged(sheet: calamine.CalamineSheet, left: int) -> Ranges:

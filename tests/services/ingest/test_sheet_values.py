@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.ingest.reading import SECRET, plain, refusal, rows
+from services.ingest.day_formats import shows_day
+from tests.services.ingest.reading import SECRET, plain, read, refusal, rows
 from tests.services.ingest.test_careless_files import warned
+from tests.services.ingest.test_exact_values import (
+    DAY,
+    MOMENT_STYLE,
+    TIME,
+    numbered,
+    workbook,
+)
 from tests.services.ingest.test_limits import CELL, ROW, cells, ods
 
 # --- OpenDocument ------------------------------------------------------------------------------------
@@ -127,3 +135,40 @@ def test_errors_that_say_a_value(tmp_path: Path, shown: str) -> None:
     content = ods(cells("id", "places"), *lines)
     assert [row["places"] for row in rows(content, tmp_path)] == [None, 3]
     assert warned(content, tmp_path)["cell_errors"] == 1
+
+
+# --- Office Open XML ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", [DAY, MOMENT_STYLE])
+def test_zero_is_no_date(tmp_path: Path, style: int) -> None:
+    """« 00/01/1900 », or a time that shows a day: the number is seen, and told by line."""
+    content = workbook(*numbered(style, "45000", "0", "0.5", "-1", "1e-3"))
+    found = [row["places"] for row in rows(content, tmp_path)]
+    assert found == ["2023-03-15", "0", "0.5", "-1", "0.001"]
+    [told] = [w for w in read(content, tmp_path).quality["warnings"] if w["code"] == "dates_none"]
+    assert told == {"code": "dates_none", "position": 2, "line": 4, "count": 4}
+
+
+def test_midnight_is_a_time(tmp_path: Path) -> None:
+    """Where the cell's format shows no day."""
+    content = workbook(*numbered(TIME, "0", "0.5"))
+    assert [row["places"] for row in rows(content, tmp_path)] == [dt.time(0), dt.time(12)]
+    assert "dates_none" not in warned(content, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "day"),
+    [
+        ("dd/mm/yyyy", True), ("[$-40C]d mmmm yyyy;@", True), ("mmm\\-yy", True), ("YYYY", True),
+        ("h:mm", False), ("[h]:mm:ss", False), ('hh"h"mm" du jour"', False), ("mm:ss.0", False),
+        ("h\\d", False), ("[Red]0.00;dd", False),
+    ],
+)  # fmt: skip
+def test_formats_that_show_a_day(code: str, day: bool) -> None:
+    assert shows_day(170, {170: code}) is day
+
+
+def test_formats_without_a_code() -> None:
+    assert [at for at in range(50) if shows_day(at, {})] == [*range(14, 18), 22, *range(27, 32), 36]
+    assert not shows_day(14, {14: "h:mm"})
