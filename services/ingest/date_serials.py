@@ -13,7 +13,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.parsers import expat
 
@@ -117,6 +117,28 @@ def put_back(
         right = [_right(c, numbers.get((at, left + i))) for i, c in enumerate(row)]
         told += [(at, i) for i, c in enumerate(row) if right[i] is not c]
         yield right
+
+
+def refuse_times(rows: Iterable[Sequence[Cell]], line: int) -> None:
+    """Of a legacy workbook, whose numbers are not at hand: a time among dates may be what its reader
+    has left of a number that is none. The first of the rows is the sheet's `line`.
+
+    Raises Quarantined(`dates_unsure`) with each such column, its first time and how many it has.
+    """
+    dated: set[int] = set()
+    times: dict[int, list[int]] = {}
+    for at, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            if type(cell) is dt.time:
+                times.setdefault(column, []).append(at)
+            elif type(cell) in _DATES:
+                dated.add(column)
+    reasons = [
+        Reason(code="dates_unsure", position=at + 1, line=line + times[at][0], count=len(times[at]))
+        for at in sorted(dated & set(times))
+    ]
+    if reasons:
+        raise Quarantined(*reasons)
 
 
 def _right(cell: Cell, number: float | None) -> Cell:

@@ -8,6 +8,7 @@ and document properties are never read. A sheet lies in memory as a whole: its e
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ from services.ingest.cell_text import Cell
 from services.ingest.cells_to_columns import CHUNK_ROWS, cells_to_columns
 from services.ingest.check_archive import NO_ARCHIVE, CheckedArchive, check_archive
 from services.ingest.column_types import Reading
-from services.ingest.date_serials import may_be_none, numbers_of, put_back
+from services.ingest.date_serials import may_be_none, numbers_of, put_back, refuse_times
 from services.ingest.header_names import HEADER_ROWS, checked_headers, clean_name
 from services.ingest.nul_characters import refuse_nul
 from services.ingest.ods_cells import Ranges, find_cells, first_column, put_texts
@@ -37,7 +38,7 @@ class WorkbookTable:
     """One sheet, its header found. See `SourceTable`.
 
     Raises Quarantined: reasons of `check_archive`, `encrypted`, `workbook_unreadable`,
-    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, `nul_character`,
+    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, `dates_unsure`, `nul_character`,
     those of `checked_headers`.
     """
 
@@ -92,6 +93,8 @@ class WorkbookTable:
             below = islice(right, top + header_rows, None)
             self._columns = cells_to_columns(below, len(names), kinds) if numbers else self._columns
             self.warnings += _no_dates([place for place in none if place[0] >= top + header_rows])
+        if format_ == "xls" and any(dt.time in some for some in kinds):
+            refuse_times(islice(_rows(sheet), top + header_rows, None), self._first_line)
         for at, columns in enumerate(zip(*self._columns, strict=True)):
             refuse_nul(columns, at * CHUNK_ROWS, self.lines)
 

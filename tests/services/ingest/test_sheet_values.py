@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from pathlib import Path
 
 import pytest
 
 from services.ingest.day_formats import shows_day
-from tests.services.ingest.reading import SECRET, plain, read, refusal, rows
+from tests.services.ingest.reading import DATA, SECRET, plain, read, refusal, rows
 from tests.services.ingest.test_careless_files import warned
 from tests.services.ingest.test_exact_values import (
     DAY,
@@ -172,3 +173,16 @@ def test_formats_that_show_a_day(code: str, day: bool) -> None:
 def test_formats_without_a_code() -> None:
     assert [at for at in range(50) if shows_day(at, {})] == [*range(14, 18), 22, *range(27, 32), 36]
     assert not shows_day(14, {14: "h:mm"})
+
+
+# --- legacy workbooks --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [0, -1, -400])
+def test_a_legacy_date_that_is_none(tmp_path: Path, days: int) -> None:
+    """Comes as a time, of which its number cannot be told: refused by line."""
+    content = (DATA / "dates.xls").read_bytes()
+    was, none = (struct.pack("<l", number << 2 | 2) for number in (40076, days))
+    assert content.count(was) == 1
+    told = refusal(content.replace(was, none), tmp_path, plain("Int", "Float", "Date"))
+    assert told == {"code": "dates_unsure", "position": 3, "line": 3, "count": 1}
