@@ -37,6 +37,12 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"{\\rtf", "rtf"),
     (b"%!PS", "postscript"),
     (b"\x80\x04\x95", "pickle"),
+    # Web pages and SYLK, which some programs export under the name of a workbook. A delimited text may
+    # begin with ID;P as well.
+    (b"MIME-Version:", "mhtml"),
+    (b"ID;PWXL", "sylk"),
+    (b"ID;PSCALC", "sylk"),
+    (b"ID;PCALC", "sylk"),
 )
 _SQLITE = b"SQLite format 3\x00"
 _GEOPACKAGE = (b"GPKG", b"GP10", b"GP11")
@@ -45,6 +51,11 @@ _PBF = b"\x0a\x09OSMHeader"
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table|script)\b", re.IGNORECASE)
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
 _ROOTS = {b"kml": "kml", b"gpx": "gpx", b"osm": "osm"}
+# Workbooks of one XML file (Excel 2003, flat OpenDocument): told apart, and not read.
+_FLAT = {
+    b"urn:schemas-microsoft-com:office:spreadsheet": "excel_2003_xml",
+    b"urn:oasis:names:tc:opendocument:xmlns:office": "flat_opendocument",
+}
 _JSON = re.compile(rb'\{\s*["}]|\[\s*[\[{"\]]')
 _FEATURE = re.compile(rb'"type"\s*:\s*"Feature(?:Collection)?"')
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -99,6 +110,8 @@ def _by_text(head: bytes) -> str:
         root = _ROOT.search(re.sub(rb"<[?!].*?>", b"", text, flags=re.DOTALL))
         if root and root[1] in _ROOTS:
             return _ROOTS[root[1]]
+        if root and root[1] in (b"Workbook", b"document"):
+            return next((kind for space, kind in _FLAT.items() if space in text), "xml")
         return "html" if _HTML.search(text[:2048]) else "xml"
     if _JSON.match(text):
         return _json(text)
@@ -155,6 +168,8 @@ def _zipped(source: Path, limits: ReadLimits) -> str:
         if "[Content_Types].xml" not in names:
             if "content.xml" in names and "mimetype" in names:
                 return _open_document(archive)
+            if any(name.endswith(".iwa") for name in lower):
+                return "apple_iwork"
             if any(name.endswith(".shp") for name in lower):
                 return "shapefile"
             return "kmz" if any(name.endswith(".kml") for name in lower) else "zip"

@@ -38,8 +38,8 @@ class WorkbookTable:
     """One sheet, its header found. See `SourceTable`.
 
     Raises Quarantined: reasons of `check_archive`, `encrypted`, `workbook_unreadable`,
-    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, `dates_unsure`, `nul_character`,
-    those of `checked_headers`.
+    `too_many_sheets`, `sheet_missing`, `sheet_hidden`, `no_rows`, `header_missing`, `dates_unsure`,
+    `nul_character`, those of `checked_headers`.
     """
 
     crs: str | None = None

@@ -18,7 +18,7 @@ from tests.services.ingest.test_exact_values import (
     numbered,
     workbook,
 )
-from tests.services.ingest.test_limits import CELL, ROW, cells, ods
+from tests.services.ingest.test_limits import CELL, ROW, cells, ods, zipped
 
 # --- OpenDocument ------------------------------------------------------------------------------------
 
@@ -186,3 +186,35 @@ def test_a_legacy_date_that_is_none(tmp_path: Path, days: int) -> None:
     assert content.count(was) == 1
     told = refusal(content.replace(was, none), tmp_path, plain("Int", "Float", "Date"))
     assert told == {"code": "dates_unsure", "position": 3, "line": 3, "count": 1}
+
+
+# --- what passes for a workbook ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (
+            b'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook xmlns='
+            b'"urn:schemas-microsoft-com:office:spreadsheet"><Worksheet><Table/></Worksheet></Workbook>',
+            "excel_2003_xml",
+        ),
+        (
+            b'<?xml version="1.0"?><office:document xmlns:office="urn:oasis:names:tc:opendocument:'
+            b'xmlns:office:1.0"><office:body/></office:document>',
+            "flat_opendocument",
+        ),
+        (b"<table><tr><td>id</td></tr></table>", "html"),
+        (b"MIME-Version: 1.0\r\nContent-Type: multipart/related\r\n\r\n<html></html>", "mhtml"),
+        (b'ID;PWXL;N;E\r\nC;Y1;X1;K"id"\r\nE\r\n', "sylk"),
+        (zipped({"Index/Document.iwa": b"x", "Metadata/Properties.plist": b"y"}), "apple_iwork"),
+    ],
+    ids=["excel 2003", "flat", "html", "mhtml", "sylk", "numbers"],
+)
+def test_what_is_no_workbook(tmp_path: Path, content: bytes, found: str) -> None:
+    """Is named for what it is, and never taken for text."""
+    assert refusal(content, tmp_path) == {"code": "format_unknown", "found": found}
+
+
+def test_a_text_that_begins_like_sylk(tmp_path: Path) -> None:
+    assert rows(b"ID;PLACES\na;1\n", tmp_path) == [{"id": "a", "places": 1}]
