@@ -99,3 +99,23 @@ async def test_a_card_that_changed_meanwhile(publish: Database, statement: str) 
     await clock.tick(publish)
     assert await ask(publish, SENT) == []
     assert schedules.KIND == "schedule"
+
+
+async def test_a_card_of_older_rules(publish: Database) -> None:
+    """A stored schedule that is none any more holds up no other dataset, planned or due."""
+    await clock.tick(publish)
+    await change(
+        publish,
+        """insert into publish.cards (dataset, domain, revision, digest, shaping, body, declared_by)
+           select 'arbres', domain, revision, digest, shaping,
+                  jsonb_set(body, '{schedule}', '{"cron": "0 0 6 * * *"}'), declared_by
+           from publish.cards""",
+    )
+    await change(
+        publish,
+        """insert into publish.ticks (kind, subject, due)
+           select kind, 'arbres', due from publish.ticks""",
+    )
+    await change(publish, PAST)
+    await clock.tick(publish)
+    assert await ask(publish, SENT) == [("bancs",)]
