@@ -25,15 +25,18 @@ from shared.storage import NO_NAME, Found, Store
 _ID = "[a-z0-9][a-z0-9-]{0,98}[a-z0-9]"
 # Two identifiers, then whatever the file is called; never a temporary or hidden one.
 _PLACE = re.compile(rf"(?P<domain>{_ID})/(?P<dataset>{_ID})/[^.~/{NO_NAME}][^/{NO_NAME}]*")
+# What programs call a file until it is whole; a copy that broke off stands still under that name.
+_UNFINISHED = re.compile(r"\.(filepart|part|partial|crdownload|download|tmp)$", re.IGNORECASE)
 _LONGEST = 2048  # of an event's address
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def change_of(found: Found) -> DatasetChanged | None:
-    """The change that a dropped file is; None for what does not lie in a dataset's place."""
+    """The change that a dropped file is; None for what does not lie in a dataset's place, or is not
+    whole yet."""
     place = _PLACE.fullmatch(found.key)
     address = f"drop:///{quote(found.key)}?version={version_of(found)}"
-    if place is None or len(address) > _LONGEST:
+    if place is None or _UNFINISHED.search(found.key) or len(address) > _LONGEST:
         return None
     return DatasetChanged(dataset=place["dataset"], address=address)
 
@@ -55,8 +58,11 @@ def keys_of(notice: DropNotified, bucket: str) -> list[str]:
 
 
 def _meant(key: str) -> bool:
-    """Whether a person dropped this to be taken: not what came over HTTP, no hidden file."""
-    return not any(piece.startswith((".", "~")) for piece in key.split("/"))
+    """Whether a person dropped this to be taken: not what came over HTTP, no hidden file, none that
+    is still being copied."""
+    return not _UNFINISHED.search(key) and not any(
+        piece.startswith((".", "~")) for piece in key.split("/")
+    )
 
 
 class Drops:
@@ -107,7 +113,9 @@ class Drops:
         """One listing."""
         there: set[str] = set()
         misplaced: set[str] = set()
-        async for found in self._store.list("drop"):
+        # Of several files for one dataset the last one dropped is the last one said: it stays.
+        listed = [found async for found in self._store.list("drop")]
+        for found in sorted(listed, key=lambda one: (one.modified, one.key)):
             change = change_of(found)
             if change is None or change.address is None:
                 if _meant(found.key):

@@ -24,7 +24,7 @@ from obstore.store import S3Store
 from services.ingest.accounts import Account
 from services.ingest.download import Download, Fetched, Validators, away, refused
 from services.ingest.http_source import HttpSource
-from services.ingest.sftp_source import over_sftp
+from services.ingest.sftp_source import SftpSource
 from services.ingest.source_address import address_parts, drop_key, object_key
 from shared.failures import Quarantined, SourceAway
 from shared.messages import Reason
@@ -81,7 +81,7 @@ def _attempt(
         case "http" | "https":
             return HttpSource(parts, download, settings, account, known).attempt
         case "sftp":
-            return lambda: over_sftp(parts, download, settings, account)
+            return SftpSource(parts, download, settings, account).attempt
         case "s3":
             return lambda: _whole(_over_s3(parts, settings), download)
         case "file":
@@ -142,14 +142,23 @@ async def _from_folder(parts: SplitResult, settings: Settings) -> AsyncGenerator
         if not await asyncio.to_thread(path.is_file):
             raise FileNotFoundError
         with path.open("rb") as file:
+            before = await asyncio.to_thread(_state, path)
             while part := await asyncio.to_thread(file.read, CHUNK):
                 yield part
+            if await asyncio.to_thread(_state, path) != before:
+                raise away("changed while it was read")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise Quarantined(Reason(code="source_missing", detail="file")) from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise Quarantined(Reason(code="source_missing", detail="file")) from None
         raise away("folder") from None
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes with a file: whoever writes to it, or puts another in its place."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _allowed(parts: SplitResult, settings: Settings) -> Path:
@@ -169,9 +178,12 @@ def _allowed(parts: SplitResult, settings: Settings) -> Path:
 
 async def _from_drop(parts: SplitResult, store: Store) -> AsyncGenerator[bytes, None]:
     key = drop_key(parts)
-    size = await store.size("drop", key)
-    if size is None:
+    found = await store.find("drop", key)
+    if found is None:
         raise Quarantined(Reason(code="source_missing", detail="drop"))
-    if size:
-        async for part in store.stream("drop", key, 0, size):
+    if found.bytes:
+        async for part in store.stream("drop", key, 0, found.bytes):
             yield part
+    if await store.find("drop", key) != found:
+        # Half of one file and half of another is neither: the next try has the newer one.
+        raise away("changed while it was read")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from services.ingest.change_record import Run, take_up
-from services.ingest.download import Fetched
+from services.ingest.download import Download, Fetched
 from services.ingest.drops import Drops, change_of, version_of
 from services.ingest.fetch_source import fetch_source
 from services.ingest.keep_source import keep_source
@@ -163,6 +164,31 @@ async def test_files(tmp_path: Path) -> None:
         assert await failure(address, tmp_path) == (Quarantined, "address_refused", "folder")
     missing = (settings.allowed_folders[0] / "none.csv").as_uri()
     assert await failure(missing, tmp_path) == (Quarantined, "source_missing", "file")
+
+
+async def test_a_file_that_is_still_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read again: what is kept is one file, whole."""
+    path = told(tmp_path).allowed_folders[0] / "b.csv"
+    path.write_bytes(DATA)
+    take, tries = Download.take, []
+
+    async def interrupted(download: Download, content: AsyncIterable[bytes]) -> None:
+        tries.append(download)
+        await take(download, content)
+
+    async def written(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        async for part in content:
+            if len(tries) == 1:
+                path.write_bytes(DATA * 2)
+                os.utime(path, (1_000_000, 1_000_000))
+            yield part
+
+    monkeypatch.setattr(
+        Download, "take", lambda download, content: interrupted(download, written(content))
+    )
+    assert (await fetch(path.as_uri(), tmp_path)).bytes == len(DATA) * 2
 
 
 # --- the drop bucket -----------------------------------------------------------------------------

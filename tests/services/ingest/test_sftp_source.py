@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,29 @@ class Sftp:
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         self.known = folder / "known_hosts"
         self.breaks = 0
+        self.replaced = self.growth = b""
         self.offsets: list[int] = []
         self.port = 0
+
+    def write(self, content: bytes) -> None:
+        """Puts other bytes in the file's place, a day later."""
+        path = self.files / "arbres été.csv"
+        moment = path.stat().st_mtime + 86_400
+        path.write_bytes(content)
+        os.utime(path, (moment, moment))
 
     async def serve(self) -> asyncssh.SSHAcceptor:
         door = self
 
         class Files(asyncssh.SFTPServer):
             async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
+                if door.growth and offset > 1 << 20:
+                    door.write(DATA + door.growth)
+                    door.growth = b""
                 if door.breaks and offset > 1 << 20:
                     door.breaks -= 1
+                    if door.replaced:
+                        door.write(door.replaced)
                     raise asyncssh.SFTPConnectionLost("gone")
                 door.offsets.append(offset)
                 return bytes(super().read(file_obj, offset, size))  # type: ignore[arg-type]
@@ -121,6 +135,26 @@ async def test_taken_up_where_it_broke_off(sftp: Sftp, tmp_path: Path) -> None:
     sftp.breaks = 1
     assert await fetch(sftp, tmp_path) == hashlib.sha256(DATA).hexdigest()
     assert sftp.offsets.count(0) == 1
+
+
+async def test_a_file_replaced_between_tries(sftp: Sftp, tmp_path: Path) -> None:
+    """Halves of two files are never put together."""
+    sftp.breaks = 1
+    other = bytes(reversed(DATA))
+    sftp.replaced = other
+    assert await fetch(sftp, tmp_path) == hashlib.sha256(other).hexdigest()
+
+
+async def test_a_file_that_grows_while_it_is_read(sftp: Sftp, tmp_path: Path) -> None:
+    """One that is still being written is asked for again, once it stands still."""
+    sftp.growth = b"B9;1\n"
+    assert await fetch(sftp, tmp_path) == hashlib.sha256(DATA + b"B9;1\n").hexdigest()
+
+
+async def test_a_folder(sftp: Sftp, tmp_path: Path) -> None:
+    """There is nothing to be waited for."""
+    (sftp.files / "folder").mkdir()
+    assert await failure(sftp, tmp_path, name="folder") == (Quarantined, "source_missing", "SFTP")
 
 
 async def test_a_host_that_is_another(sftp: Sftp, tmp_path: Path) -> None:

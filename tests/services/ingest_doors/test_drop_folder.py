@@ -127,12 +127,23 @@ async def test_a_file_in_no_datasets_place(folder: Folder, name: str) -> None:
     assert "canari" not in str(logs)
 
 
+async def test_several_files_for_one_dataset(folder: Folder) -> None:
+    """They are said in the order in which they were dropped, whatever they are called."""
+    for day, name in enumerate(("c.csv", "a.csv", "d.csv", "b.csv"), 1):
+        os.utime(folder.put(f"{PLACE}/{name}"), (86_400 * day, 86_400 * day))
+    await folder.look(2)
+    said = [one.address or "" for one in folder.said]
+    names = [address.partition("?")[0].rsplit("/", maxsplit=1)[-1] for address in said]
+    assert names == ["c.csv", "a.csv", "d.csv", "b.csv"]
+
+
 @pytest.mark.parametrize(
     "name",
-    [f"{PLACE}/.b.csv", f"{PLACE}/~$b.xlsx", f"{PLACE}/.~lock.b.ods#", ".sent/x/bancs/c1.csv"],
-)
+    [f"{PLACE}/.b.csv", f"{PLACE}/~$b.xlsx", f"{PLACE}/.~lock.b.ods#", ".sent/x/bancs/c1.csv",
+     f"{PLACE}/bancs.csv.filepart", f"{PLACE}/bancs.xlsx.crdownload", f"{PLACE}/Bancs.csv.PART"],
+)  # fmt: skip
 async def test_files_not_meant_for_us(folder: Folder, name: str) -> None:
-    """Hidden and lock files, and what came over HTTP, are passed over without a word."""
+    """Hidden and lock files, unfinished copies, what came over HTTP: passed over without a word."""
     before = rejected()
     folder.put(name)
     await folder.look(3)
@@ -244,6 +255,31 @@ async def test_no_address_at_all(folder: Folder, tmp_path: Path) -> None:
     with pytest.raises(Quarantined) as caught:
         await kept(folder, run, tmp_path)
     assert caught.value.reasons[0].code == "source_unknown"
+
+
+@pytest.mark.parametrize("later", [DATA * 2, DATA[::-1], b"x"], ids=["longer", "other", "shorter"])
+async def test_a_file_replaced_while_it_is_read(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: bytes
+) -> None:
+    """What is kept is one file, whole: never the beginning of one, or halves of two."""
+    path = folder.put(f"{PLACE}/b.csv")
+    os.utime(path, (1_000_000, 1_000_000))
+    await folder.look(2)
+    stream, reads = Store.stream, []
+
+    async def interrupted(*told: Any) -> AsyncIterator[bytes]:
+        reads.append(told)
+        if len(reads) == 1:
+            # After its size was asked for, before its bytes are.
+            path.write_bytes(later)
+        async for part in stream(*told):
+            yield part
+
+    monkeypatch.setattr(Store, "stream", interrupted)
+    settings = folder.settings.model_copy(update={"source_retry_seconds": 0.001})
+    run = await take_up(folder.said[0], came(), folder.store, 0)
+    kept = await keep_source(run, card(), tmp_path, settings, folder.store)
+    assert kept.path.read_bytes() == later
 
 
 async def test_a_repeat_sees_what_the_first_saw(folder: Folder, tmp_path: Path) -> None:
