@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from services.ingest.append_tables import append_tables
@@ -25,6 +25,7 @@ from shared.storage import Store
 from shared.workers import WorkerPool
 
 AT_ONCE = 4
+Made = tuple[Path | None, Reason | None]  # a source's table, and what is to be said of it
 Fetch = Callable[[PartSource, Path], Awaitable[Fetched]]
 
 
@@ -39,19 +40,44 @@ async def gather_sources(
     room = asyncio.Semaphore(AT_ONCE)
     parts = card.sources or ()
 
-    async def one(part: PartSource, place: int) -> tuple[Path | None, Reason | None]:
+    async def one(part: PartSource, place: int) -> Made:
         async with room:
             return await _table(card, part, to.with_name(f"part-{place}"), fetch, store, pool)
 
-    made = await asyncio.gather(*(one(part, at) for at, part in enumerate(parts)))
+    tried = await asyncio.gather(
+        *(one(part, at) for at, part in enumerate(parts)), return_exceptions=True
+    )
+    made = _all(tried)
     there = [
         (part.insee, path) for part, (path, _) in zip(parts, made, strict=True) if path is not None
     ]
-    if not there:
-        raise Quarantined(Reason(code="parts_missing", count=len(parts)))
-    await pool.run(append_tables, there, card.gather.column, to)
     notes = tuple(note for _, note in made if note is not None)
+    if not there:
+        missing = Reason(code="parts_missing", count=len(parts))
+        # Where nobody answers there is nothing to be mended: it is tried again later.
+        away = all(note.detail == "source_away" for note in notes)
+        raise (SourceAway if away else Quarantined)(missing, *notes)
+    await pool.run(append_tables, there, card.gather.column, to)
     return await asyncio.to_thread(_weighed, to, notes)
+
+
+def _all(tried: Sequence[Made | BaseException]) -> list[Made]:
+    """What every source came to, once all have ended: none goes on in a folder that is gone.
+
+    Raises the first failure that is nobody's source; else of all sources that fail, by name:
+    Quarantined if one of them needs a person, SourceAway if all are away.
+    """
+    failures = [one for one in tried if isinstance(one, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, SourceAway | Quarantined):
+            raise failure
+    if failures:
+        reasons = [
+            reason for one in failures if isinstance(one, EcluseError) for reason in one.reasons
+        ]
+        broken = any(isinstance(one, Quarantined) for one in failures)
+        raise (Quarantined if broken else SourceAway)(*reasons)
+    return [one for one in tried if not isinstance(one, BaseException)]
 
 
 async def _table(

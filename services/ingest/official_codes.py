@@ -48,7 +48,7 @@ class Communes:
 
     def find(self, by: By, text: str, within: str | None = None) -> list[Commune]:
         """Every commune that the text can mean, of the département `within` if it is given."""
-        wanted = plain_name(text) if by == "name" else text.strip().replace(" ", "")
+        wanted = plain_name(text) if by == "name" else "".join(text.split()).upper()
         found = self._by[by].get(wanted, [])
         return [one for one in found if within is None or one.departement == within]
 

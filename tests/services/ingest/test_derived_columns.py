@@ -21,8 +21,9 @@ def deriving(by: str, **more: Any) -> Card:
 
 @pytest.mark.parametrize(
     ("by", "text"),
-    [("name", "Lyon"), ("name", "LYON "), ("insee", "69123"), ("postal_code", "69003")],
-)
+    [("name", "Lyon"), ("name", "LYON "), ("insee", "69123"), ("postal_code", "69003"),
+     ("postal_code", "69\u00a0003"), ("postal_code", " 69 003 ")],
+)  # fmt: skip
 def test_a_commune(tmp_path: Path, by: str, text: str) -> None:
     """By its name however written, by its code, by a postal code that is its alone."""
     [row] = rows(f"id;lieu\nB1;{text}\n".encode(), tmp_path, deriving(by))
@@ -43,8 +44,11 @@ def test_spellings(one: str, other: str) -> None:
 
 def test_codes_of_corsica_and_overseas() -> None:
     """Codes stay text: 2A004, 97411, 01001."""
-    found = [communes().find("insee", code)[0].departement for code in ("2A004", "97411", "01001")]
-    assert found == ["2A", "974", "01"]
+    found = [
+        communes().find("insee", code)[0].departement
+        for code in ("2A004", "2a004", "97411", "01001")
+    ]
+    assert found == ["2A", "2A", "974", "01"]
 
 
 def test_what_is_not_sure(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -161,12 +162,39 @@ async def test_a_host_that_is_away(city: Metropolis) -> None:
     assert caught.value.reasons[0].detail == "lyon"
 
 
+async def test_all_that_is_wrong_at_once(city: Metropolis) -> None:
+    """One that is broken and one that is away: both are named, and a person is asked. Nothing goes
+    on meanwhile in a folder that will be gone."""
+    (city.files / "bron").unlink()
+    body = city.card().body()
+    body["sources"][1]["address"] = "http://127.0.0.1:9/x"
+    others = asyncio.all_tasks()
+    with pytest.raises(Quarantined) as caught:
+        await city.gather(Card.model_validate(body))
+    told = [(reason.code, reason.detail) for reason in caught.value.reasons]
+    assert told == [("source_missing", "bron"), ("source_away", "lyon")]
+    assert asyncio.all_tasks() <= others
+
+
+async def test_nobody_answers(city: Metropolis) -> None:
+    """Where all are away the change waits, whatever the card lets pass: no person can mend that."""
+    body = city.card("leave_out").body()
+    for part in body["sources"]:
+        part["address"] = "http://127.0.0.1:9/x"
+    with pytest.raises(SourceAway) as caught:
+        await city.gather(Card.model_validate(body))
+    named = [reason.expected for reason in caught.value.reasons[1:]]
+    assert named == ["bron", "lyon", "oullins"]
+
+
 async def test_none_is_left(city: Metropolis) -> None:
     """A table of nothing is never published."""
     for name in ("bron", "lyon", "oullins"):
         (city.files / name).unlink()
-    with pytest.raises(Quarantined, match="parts_missing"):
+    with pytest.raises(Quarantined, match="parts_missing") as caught:
         await city.gather(city.card("leave_out"))
+    told = [(reason.expected, reason.detail) for reason in caught.value.reasons[1:]]
+    assert told == [(name, "source_missing") for name in ("bron", "lyon", "oullins")]
 
 
 async def test_a_name_comes_once() -> None:
