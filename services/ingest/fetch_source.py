@@ -131,6 +131,8 @@ async def _over_s3(parts: SplitResult, settings: Settings) -> AsyncGenerator[byt
             yield bytes(part)
     except GONE:
         raise Quarantined(Reason(code="source_missing", detail="S3")) from None
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+        raise Quarantined(Reason(code="account_refused")) from None
     except (exceptions.BaseError, OSError):
         raise away("S3") from None
 

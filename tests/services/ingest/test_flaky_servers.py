@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -75,12 +75,14 @@ async def fetch(
     address: str | None = None,
     known: Validators | None = None,
     account: Account | None = None,
+    more: Mapping[str, str] = {},
 ) -> Fetched:
     settings = Settings.model_validate(
         {
             "store": str(folder / "store"),
             "allow_private_addresses": True,
             "source_retry_seconds": 0.001,
+            **more,
         }
     )
     store = open_store(settings, "ingest")
@@ -271,3 +273,17 @@ async def test_no_credentials_in_clear_after_tls(
     server.answers = [onward, answer(DATA)]
     await fetch(server, tmp_path, account=account)
     assert ["Authorization:" in asked for asked in server.asked] == [True, False]
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+async def test_an_s3_endpoint_that_refuses(server: Scripted, tmp_path: Path, status: str) -> None:
+    """Waiting mends no key and no right."""
+    server.answers = [answer(b"<Error><Code>AccessDenied</Code></Error>", status=status)] * 9
+    endpoint = f"http://127.0.0.1:{server.port}"
+    more = {
+        "source_s3_endpoint": endpoint,
+        "source_s3_access_key": "a",
+        "source_s3_secret_key": "b",
+    }
+    told = await failure(server, tmp_path, address="s3://sig-exports/b.csv", more=more)
+    assert told == (Quarantined, "account_refused", "")

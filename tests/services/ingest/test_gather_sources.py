@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
+from services.ingest.append_tables import append_tables
 from services.ingest.change_record import take_up
 from services.ingest.download import Fetched
 from services.ingest.keep_source import keep_source
@@ -106,6 +108,24 @@ async def test_three_communes(city: Metropolis) -> None:
         {"id": "L2", "places": None, "code_insee": "69123"},
         {"id": "O1", "places": 2.0, "code_insee": "69149"},
     ]
+
+
+async def test_a_column_that_one_left_empty(city: Metropolis) -> None:
+    """It says nothing of the column's type, wherever it is: the others do."""
+    city.put("bron", b"id;places\nB1;\n")
+    assert [row["places"] for row in await city.rows(city.card())] == [None, 4.5, None, 2.0]
+
+
+async def test_a_geometry_beside_a_text(tmp_path: Path) -> None:
+    """Bytes are never written out as text; where there is nothing, nothing disagrees."""
+    shapes, texts, empty = (tmp_path / name for name in ("shapes", "texts", "empty"))
+    pq.write_table(pa.table({"lieu": pa.array([b"\x01\xff"])}), shapes)
+    pq.write_table(pa.table({"lieu": ["POINT(1 2)"]}), texts)
+    pq.write_table(pa.table({"lieu": pa.array([None], pa.string())}), empty)
+    with pytest.raises(Quarantined, match="column_unreadable"):
+        append_tables([("69029", shapes), ("69123", texts)], "insee", tmp_path / "out")
+    append_tables([("69029", empty), ("69123", shapes)], "insee", tmp_path / "out")
+    assert pq.read_table(tmp_path / "out")["lieu"].to_pylist() == [None, b"\x01\xff"]
 
 
 async def test_the_same_files_are_the_same_source(city: Metropolis) -> None:
