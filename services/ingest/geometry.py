@@ -48,11 +48,14 @@ def geometry_of_json(value: object) -> bytes | None:
 def geometry_of_text(text: str) -> bytes:
     """Well-known text, a GeoJSON geometry object, or well-known binary in hexadecimal digits."""
     text = text.strip()
-    if text.startswith("{"):
-        return _binary(shapely.from_geojson(text, on_invalid="ignore"))
-    if _HEX.fullmatch(text):
-        return _binary(shapely.from_wkb(text, on_invalid="ignore"))
-    return _binary(shapely.from_wkt(_SRID.sub("", text), on_invalid="ignore"))
+    try:
+        if text.startswith("{"):
+            return _binary(shapely.from_geojson(text, on_invalid="ignore"))
+        if _HEX.fullmatch(text):
+            return _binary(shapely.from_wkb(text, on_invalid="ignore"))
+        return _binary(shapely.from_wkt(_SRID.sub("", text), on_invalid="ignore"))
+    except NotImplementedError:
+        return UNREADABLE  # arcs
 
 
 def points(x: NDArray[np.float64], y: NDArray[np.float64]) -> pa.Array:
@@ -158,7 +161,7 @@ def read_geometries(
     """
     given = np.array(raw.to_pylist(), dtype=object)
     there = np.array([cell is not None for cell in given], dtype=bool)
-    found = shapely.from_wkb(given, on_invalid="ignore")
+    found = _from_wkb(given)
     if len(found) and int(shapely.get_num_coordinates(found).max()) > positions:
         raise Quarantined(Reason(code="geometry_too_large", limit=positions))
     empty = shapely.is_empty(found)
@@ -188,11 +191,27 @@ class GeometryColumn:
         return read_geometries(raw, self._projection, self._positions, self.facts)
 
 
+def _from_wkb(given: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The geometries; arcs, which GEOS has no lines for, are none and refused with the others."""
+    try:
+        found: NDArray[np.object_] = shapely.from_wkb(given, on_invalid="ignore")
+    except NotImplementedError:
+        found = np.array([_straight(cell) for cell in given], dtype=object)
+    return found
+
+
+def _straight(cell: bytes | None) -> object:
+    try:
+        return shapely.from_wkb(cell, on_invalid="ignore")
+    except NotImplementedError:
+        return None
+
+
 def _elsewhere(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Which geometries have a position that is not on the Earth, or nowhere."""
-    positions, of = shapely.get_coordinates(geometries, return_index=True)
+    """Which geometries have a position that is not on the Earth, nowhere, or without end above it."""
+    positions, of = shapely.get_coordinates(geometries, include_z=True, return_index=True)
     with np.errstate(invalid="ignore"):
-        off = ~(np.abs(positions) <= _WORLD).all(axis=1)
+        off = ~(np.abs(positions[:, :2]) <= _WORLD).all(axis=1) | np.isinf(positions[:, 2])
     found = np.zeros(len(geometries), dtype=bool)
     found[of[off]] = True
     return found

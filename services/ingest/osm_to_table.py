@@ -56,6 +56,9 @@ class OsmTable:
         self._limits = limits
         try:
             found = self._read(osmium.io.File(str(source), _KINDS[format_]), work)
+        except (ValueError, osmium.InvalidLocationError):
+            # A number or a coordinate that is none: the message quotes it.
+            raise Quarantined(Reason(code="geo_unreadable", detail="value")) from None
         except RuntimeError:
             # Objects out of order perhaps: areas can only be put together from sorted ones.
             ordered = _in_order(source, format_, work)
@@ -94,7 +97,7 @@ class OsmTable:
     def _again(self, ordered: Path, work: Path) -> tuple[StagedRows, dict[str, int]]:
         try:
             return self._read(osmium.io.File(str(ordered), "pbf"), work)
-        except RuntimeError:
+        except (RuntimeError, ValueError, osmium.InvalidLocationError):
             raise Quarantined(Reason(code="geo_unreadable")) from None
 
     def _row(self, one: Any) -> dict[str, Scalar]:
@@ -153,7 +156,7 @@ def _in_order(source: Path, format_: SourceFormat, work: Path) -> Path:
         merge.add_file(str(named))
         with osmium.SimpleWriter(str(ordered)) as writer:
             merge.apply(writer)
-    except RuntimeError:
+    except (RuntimeError, ValueError, osmium.InvalidLocationError):
         raise Quarantined(Reason(code="geo_unreadable")) from None
     return ordered
 

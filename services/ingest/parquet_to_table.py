@@ -13,9 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyproj
+from pyproj.exceptions import CRSError
 
 from services.ingest.cell_text import as_text
 from services.ingest.column_types import UTC, Reading
+from services.ingest.geometry import WGS84
 from services.ingest.header_names import checked_headers
 from services.ingest.json_text import json_text
 from services.ingest.nul_characters import refuse_nul
@@ -35,7 +38,8 @@ class ParquetTable:
     """See `SourceTable`. A line is a row's rank.
 
     Raises Quarantined: `file_damaged`, `too_many_columns`, `no_rows`, `column_unreadable` for bytes
-    that are no geometry, those of `checked_headers`.
+    that are no geometry and for geometries in another form than well-known binary, `crs_unknown`
+    where two have other systems, `crs_missing`, those of `checked_headers`.
     """
 
     typed = True
@@ -56,14 +60,14 @@ class ParquetTable:
         if not self._file.metadata.num_rows:
             raise Quarantined(Reason(code="no_rows", detail="empty_table"))
         self._limits = limits
-        self._geometries, crs = _geometries(schema)
+        self._geometries, systems = _geometries(schema)
         self.headers = checked_headers(schema.names, declared)
         self.facts = SourceFacts(format="parquet")
-        self.crs = told.crs or crs
+        self.crs = told.crs or _one_of(systems)
         self.warnings: tuple[Reason, ...] = ()
         self.dropped = Dropped()
         for at, column in enumerate(schema, 1):
-            if is_bytes(column.type) and column.name not in self._geometries:
+            if is_bytes(_plain_type(column.type)) != (column.name in self._geometries):
                 raise Quarantined(Reason(code="column_unreadable", position=at))
 
     def batches(
@@ -131,24 +135,51 @@ def is_bytes(kind: pa.DataType) -> bool:
     return any(getattr(pa.types, name)(kind) for name in kinds)
 
 
-def _geometries(schema: pa.Schema) -> tuple[frozenset[str], str | None]:
-    """Columns that the file's GeoParquet metadata name, and the reference system of the primary."""
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """What a column's cells are once `plain_cells` has them."""
+    if isinstance(kind, pa.UuidType):
+        return pa.string()
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain_type(kind.storage_type)
+    return _plain_type(kind.value_type) if pa.types.is_dictionary(kind) else kind
+
+
+def _geometries(schema: pa.Schema) -> tuple[frozenset[str], list[str | None]]:
+    """Columns that the file's GeoParquet metadata name, and the reference system of each: WGS 84
+    where nothing is said, None where it is said to be unknown (GeoParquet 1.1, « crs »)."""
     written = (schema.metadata or {}).get(b"geo")
     if written is None:
-        return frozenset(), None
+        return frozenset(), []
     try:
-        geo = json.loads(written)
-        columns: dict[str, Any] = geo["columns"]
-        named = {name for name, c in columns.items() if c.get("encoding") == "WKB"}
-        crs = columns.get(geo["primary_column"], {}).get("crs")
+        columns: dict[str, Any] = json.loads(written)["columns"]
+        there = {name: told for name, told in columns.items() if name in schema.names}
+        systems = [told.get("crs", WGS84) for told in there.values()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Quarantined(Reason(code="file_damaged", detail="geo")) from None
-    return frozenset(named), None if crs is None else json.dumps(crs)
+    return frozenset(there), [s if isinstance(s, str | None) else json.dumps(s) for s in systems]
+
+
+def _one_of(systems: Sequence[str | None]) -> str | None:
+    """The one reference system of all geometries."""
+    if None in systems:
+        raise Quarantined(Reason(code="crs_missing"))
+    if len(distinct := list(dict.fromkeys(systems))) > 1:
+        try:
+            first, *others = (pyproj.CRS.from_user_input(system) for system in distinct)
+        except CRSError:
+            raise Quarantined(Reason(code="crs_unknown")) from None
+        if not all(first.equals(other, ignore_axis_order=True) for other in others):
+            raise Quarantined(Reason(code="crs_unknown", count=len(distinct)))
+    return distinct[0] if distinct else None
 
 
 def plain_cells(column: pa.Array) -> pa.Array:
     """A column in one of the types that go on: text, int64, float64, booleans, moments, bytes."""
     kind = column.type
+    if isinstance(kind, pa.UuidType):
+        return pa.array([c if c is None else str(c) for c in column.to_pylist()], pa.string())
+    if isinstance(kind, pa.Bool8Type):
+        return column.storage.cast(pa.bool_())
     if isinstance(column, pa.ExtensionArray):
         return plain_cells(column.storage)
     if pa.types.is_dictionary(kind):
@@ -198,7 +229,8 @@ def _whole(column: pa.Array) -> pa.Array:
 
 
 def _decimal(column: pa.Array) -> pa.Array:
-    numbers = column.cast(pa.float64())
+    # By way of text: Arrow itself makes 19.990000000000002 of 19.99.
+    numbers = column.cast(pa.string()).cast(pa.float64())
     if numbers.null_count < len(column) and pc.max(pc.abs(numbers)).as_py() >= WHOLE:
         raise Quarantined(Reason(code="number_too_long"))
     return numbers

@@ -284,6 +284,18 @@ def test_a_tag_twice(tmp_path: Path) -> None:
     assert refusal(content.encode(), tmp_path) == {"code": "header_twice", "detail": "tags"}
 
 
+@pytest.mark.parametrize(
+    "node",
+    [f'id="2" lat="{SECRET}" lon="4"', 'id="2" lat="45,7" lon="4"', 'id="2" lat="999" lon="4"',
+     'id="99999999999999999999" lat="45" lon="4"'],
+    ids=["words", "comma", "off the Earth", "number"],
+)  # fmt: skip
+def test_nodes_that_are_nowhere(tmp_path: Path, node: str) -> None:
+    """The library's message quotes what it could not read."""
+    text = f'<osm version="0.6">{NODES.format("")}<node {node}><tag k="a" v="x"/></node></osm>'
+    assert refusal(text.encode(), tmp_path) == {"code": "geo_unreadable", "detail": "value"}
+
+
 # --- shapefiles ----------------------------------------------------------------------------------------
 
 
