@@ -12,11 +12,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from services.ingest import gpx_values, kml_fields
 from services.ingest.check_geopackage import check_geopackage
 from services.ingest.check_shapefile import check_shapefile
+from services.ingest.check_shapes import shapes_there
 from services.ingest.column_types import Reading
 from services.ingest.gdal_layers import (
     GEOMETRY,
@@ -76,9 +79,11 @@ class LayerTable:
         self._path = named_for_gdal(source, format_, work)
         self._format = format_
         self._encoding = told.encoding
+        self._shapes: NDArray[np.bool_] | None = None
         if format_ == "shapefile":
             check_shapefile(self._path)
-            self._encoding = told.encoding or _unsaid_encoding(self._path)
+            self._shapes = shapes_there(self._path)
+            self._encoding = told.encoding or _unsaid_encoding(self._path, work)
         self.typed = format_ != "kml"
         found = layers(self._path, self._encoding)
         chosen = _chosen(found, told.sheet, several=format_ == "kml")
@@ -154,29 +159,46 @@ class LayerTable:
     def _checked(self, layer: Layer) -> Iterator[pa.RecordBatch]:
         """The layer's rows, all that its file counts: GDAL ends at damage as if that were the end."""
         rows = 0
+        # A shapefile counts records that are deleted too.
+        wanted = layer.rows if self._shapes is None else len(self._shapes)
         for batch in read_layer(self._path, layer, self._encoding):
+            if self._shapes is not None:
+                self._check_shapes(batch, self._shapes[rows : rows + batch.num_rows], rows)
             rows += batch.num_rows
             yield batch
-        # A shapefile counts records that are deleted; its parts were measured.
-        if rows != layer.rows and self._format != "shapefile":
-            raise Quarantined(Reason(code="geo_unreadable", count=abs(layer.rows - rows)))
+        if rows != wanted:
+            raise Quarantined(Reason(code="geo_unreadable", count=abs(wanted - rows)))
+
+    def _check_shapes(self, batch: pa.RecordBatch, there: NDArray[np.bool_], first: int) -> None:
+        """GDAL gives null for a shape that is damaged."""
+        lost = np.flatnonzero(there & batch[GEOMETRY].is_null().to_numpy(zero_copy_only=False))
+        if len(lost):
+            line = first + int(lost[0]) + 1
+            raise Quarantined(Reason(code="geometry_unreadable", line=line, count=len(lost)))
 
     def lines(self, ordinals: Sequence[int]) -> dict[int, int]:
         """Ordinal → rank, from 1."""
         return {ordinal: ordinal + 1 for ordinal in ordinals}
 
 
-def _unsaid_encoding(shapes: Path) -> str | None:
+def _unsaid_encoding(shapes: Path, work: Path) -> str | None:
     """What a shapefile's texts are written in where no .cpg says it, nor the table's header rightly
     (dBASE, byte 29): GDAL takes them for UTF-8 where that says nothing, and for Latin-1 where it says
     Windows. UTF-8 is told by its bytes, whatever is said. Raises Quarantined(`encoding`)."""
     table = shapes.with_suffix(".dbf")
     with table.open("rb") as file:
         head = file.read(32)
+        begin = int.from_bytes(head[8:10], "little")
+        described = file.read(max(0, begin - 32))
     if shapes.with_suffix(".cpg").exists() or len(head) < 32:
         return None
     try:
-        found = find_bytes_encoding(table, int.from_bytes(head[8:10], "little"))
+        found = find_bytes_encoding(table, begin)
+        if found == "utf-8":
+            # Its columns' names may alone have accents.
+            names = [described[at : at + 11].split(b"\0")[0] for at in range(0, len(described), 32)]
+            (work / "names").write_bytes(b"\n".join(names))
+            found = find_bytes_encoding(work / "names", 0)
     except Quarantined:
         if not head[29]:
             raise
