@@ -9,6 +9,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.ingest.gdal_layers import GEOMETRY, Layer
 from shared.failures import Quarantined
 from shared.messages import Reason
@@ -40,19 +43,22 @@ _WRONG = {
 }
 
 
-def check_geopackage(path: Path, layer: Layer) -> None:
-    """Raises Quarantined, with the column's position: `type_mismatch` with the first row's rank for
-    a value that is not of its column's type, `nul_character`, `column_unreadable` for one that GDAL
+def check_geopackage(path: Path, layer: Layer) -> NDArray[np.bool_] | None:
+    """Of each row, in order, whether it has a geometry: GDAL gives null for bytes that are none. None
+    where the layer has no such column.
+
+    Raises Quarantined, with the column's position: `type_mismatch` with the first row's rank for a
+    value that is not of its column's type, `nul_character`, `column_unreadable` for one that GDAL
     leaves out; `geo_unreadable`."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as database:
             database.execute("PRAGMA trusted_schema=OFF")
-            _check(database, layer)
+            return _check(database, layer)
     except (sqlite3.Error, UnicodeDecodeError):
         raise Quarantined(Reason(code="geo_unreadable")) from None
 
 
-def _check(database: sqlite3.Connection, layer: Layer) -> None:
+def _check(database: sqlite3.Connection, layer: Layer) -> NDArray[np.bool_] | None:
     columns = database.execute(f"PRAGMA table_info({_quoted(layer.name)})").fetchall()
     shapes = database.execute(
         "select lower(column_name) from gpkg_geometry_columns where lower(table_name) = lower(?)",
@@ -79,6 +85,11 @@ def _check(database: sqlite3.Connection, layer: Layer) -> None:
                         expected=expected, found="number_too_large" if found == "integer" else "text",
                     )
                 )  # fmt: skip
+    if not shapes:
+        return None
+    table, column = _quoted(layer.name), _quoted(shapes[0][0])
+    there = database.execute(f"select {column} is not null from {table} order by rowid")  # noqa: S608 - quoted
+    return np.fromiter((one for (one,) in there), bool)
 
 
 def _first(

@@ -42,13 +42,19 @@ logging.getLogger("pyogrio").setLevel(logging.CRITICAL + 1)
 pyogrio.set_gdal_config_options({"CPL_LOG": os.devnull})
 
 
+# What GDAL and QGIS call the number that they give each row; by another name it is the producer's.
+_OWN_KEYS = ("", "fid", "ogc_fid")
+
+
 class Layer(NamedTuple):
-    """One layer: its name, its columns (the geometry last, as `geometry`), its reference system."""
+    """One layer: its name, its columns (the geometry last, as `geometry`; first a key that has a name
+    of its own, `keyed` then), its reference system."""
 
     name: str
     columns: tuple[str, ...]
     crs: str | None
     rows: int
+    keyed: bool = False
 
 
 def named_for_gdal(source: Path, format_: str, work: Path) -> Path:
@@ -95,8 +101,10 @@ def layers(path: Path, encoding: str | None) -> list[Layer]:
             columns = tuple(str(column) for column in info["fields"])
             if info["geometry_type"] is not None:
                 columns = (*columns, GEOMETRY)
+            keyed = (key := str(info["fid_column"])).lower() not in _OWN_KEYS
+            columns = (key, *columns) if keyed else columns
             crs = info["crs"]
-            found.append(Layer(str(name), columns, crs and str(crs), int(info["features"])))
+            found.append(Layer(str(name), columns, crs and str(crs), int(info["features"]), keyed))
     except _BROKEN:
         raise Quarantined(Reason(code="geo_unreadable")) from None
     return found
@@ -107,7 +115,7 @@ def read_layer(path: Path, layer: Layer, encoding: str | None) -> Iterator[pa.Re
     try:
         with open_arrow(
             path, layer=layer.name, encoding=encoding, batch_size=BATCH_ROWS, use_pyarrow=True,
-            datetime_as_string=True,
+            datetime_as_string=True, return_fids=layer.keyed,
         ) as (_, reader):  # fmt: skip
             for batch in reader:
                 batch.validate(full=True)

@@ -9,8 +9,9 @@ two columns; of those that only draw, and of links, none is read.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, NoReturn
 from xml.sax.saxutils import escape
 
 from services.ingest.copy_xml import XmlCopy
@@ -25,18 +26,35 @@ _ELEMENTS = frozenset({"name", "description", "address", "phoneNumber"})
 _TIMES = {"when": "timestamp", "begin": "begin", "end": "end"}
 _TRUTHS = {"1": "true", "0": "false"}
 _OF_TIME = (["TimeStamp"], ["TimeSpan"])
+# Of what is no number there GDAL makes 0, or no geometry at all.
+_NUMBER = r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?"
+_POSITION = rf"{_NUMBER}\s*+,\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER})?"
+_POSITIONS = {
+    "coordinates": re.compile(rf"{_POSITION}(?:\s++{_POSITION})*+"),
+    "coord": re.compile(rf"{_NUMBER}\s++{_NUMBER}(?:\s++{_NUMBER})?"),
+}
+_ONE_POSITION = re.compile(_POSITION)
 
 
-def copy_for_gdal(source: Path, to: Path) -> frozenset[str]:
-    """Writes the copy; the names, in small letters, of the elements that some place has.
+class Copied(NamedTuple):
+    """The names, in small letters, of the elements that some place has, and how many links to other
+    KML files there are."""
 
-    The file was walked through before (`walk_xml`). Raises Quarantined(`header_twice`) with the
-    place's rank where it has two data of one name that differ.
+    elements: frozenset[str]
+    links: int
+
+
+def copy_for_gdal(source: Path, to: Path) -> Copied:
+    """Writes the copy.
+
+    The file was walked through before (`walk_xml`). Raises Quarantined, with the place's rank:
+    `header_twice` where it has two data of one name that differ, `geometry_unreadable` where it has
+    two geometries, or one whose positions are none.
     """
     with to.open("wb") as out:
         copy = _Copy(out)
         copy.read(source)
-    return frozenset(copy.elements)
+    return Copied(frozenset(copy.elements), copy.links)
 
 
 def fields_of(written: str, elements: frozenset[str]) -> dict[str, str]:
@@ -54,7 +72,12 @@ class _Copy(XmlCopy):
     def __init__(self, out: BinaryIO) -> None:
         super().__init__(out)
         self.elements: set[str] = set()
+        self.links = 0
         self._rank = 0
+        self._drawn = False
+        # The elements open within a shape, and the text of the last.
+        self._within_shape: list[str] = []
+        self._positions: list[str] = []
         # How deep within what is copied as it stands, or left out, whatever it holds.
         self._shape = self._schema = 0
         # Elements open within the place, None outside of one.
@@ -77,13 +100,37 @@ class _Copy(XmlCopy):
             if name == "SimpleField" and told.get("type") == "bool":
                 self._truths.add(told.get("name", ""))
             return
-        self._shape += self._path is not None
+        if self._path is not None:
+            self._draw(name)
+        self.links += name == "NetworkLink"
         super().start(tag, told)
         if name == "Placemark":
             self._rank += 1
+            self._drawn = False
             self._path = []
             self._said = {"elements": {"id": told["id"]} if told.get("id") else {}, "data": {}}
             self.elements |= {"id"} if told.get("id") else set()
+
+    def _draw(self, name: str) -> None:
+        """An element of a shape begins. GDAL takes the last of two shapes, and none of a model's."""
+        if not self._shape and (self._drawn or name == "Model"):
+            self._refuse()
+        self._drawn = True
+        self._shape += 1
+        self._within_shape.append(name)
+        self._positions = []
+
+    def _end_drawing(self) -> None:
+        name = self._within_shape.pop()
+        if name not in _POSITIONS:
+            return
+        text = "".join(self._positions).strip()
+        point = self._within_shape[-1:] == ["Point"]
+        if text and not (_ONE_POSITION if point else _POSITIONS[name]).fullmatch(text):
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise Quarantined(Reason(code="geometry_unreadable", line=self._rank, count=1))
 
     def _within(self, path: list[str], name: str, told: dict[str, str]) -> None:
         if self._into is None and (into := self._place_of(path, name, told)):
@@ -110,7 +157,9 @@ class _Copy(XmlCopy):
         if self._schema:
             self._schema -= 1
         elif self._shape or self._path is None:
-            self._shape -= self._shape > 0
+            if self._shape:
+                self._shape -= 1
+                self._end_drawing()
             super().end(tag)
         elif self._path:
             self._path.pop()
@@ -135,6 +184,8 @@ class _Copy(XmlCopy):
         if self._into is not None:
             self._text.append(text)
         elif (self._path is None or self._shape) and not self._schema:
+            if self._shape:
+                self._positions.append(text)
             super().characters(text)
 
 

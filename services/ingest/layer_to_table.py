@@ -51,7 +51,7 @@ _GDAL_NAMES = {"iso8859-15": "ISO-8859-15", "mac-roman": "MACINTOSH"}
 
 
 class LayerTable:
-    """See `SourceTable`. A line is a feature's rank.
+    """See `SourceTable`. A line is a feature's rank. `links` counts other documents beside the file.
 
     Raises Quarantined: those of `walk_xml` and `gdal_layers`, those of `check_shapefile`,
     `encoding`, `sheet_missing`,
@@ -66,13 +66,15 @@ class LayerTable:
         declared: Sequence[str],
         limits: ReadLimits,
         work: Path,
+        links: int = 0,
     ) -> None:
         if format_ in ("kml", "gpx"):
             walk_xml(source, limits)
         self._elements: frozenset[str] = frozenset()
         if format_ == "kml":
             given, source = source, work / "fields.kml"
-            self._elements = kml_fields.copy_for_gdal(given, source)
+            self._elements, inside = kml_fields.copy_for_gdal(given, source)
+            links = max(links, inside)
         elif format_ == "gpx":
             given, source = source, work / "values.gpx"
             gpx_values.copy_for_gdal(given, source)
@@ -89,7 +91,7 @@ class LayerTable:
         chosen = _chosen(found, told.sheet, several=format_ == "kml")
         self._layer = chosen[0]
         if format_ == "geopackage":
-            check_geopackage(self._path, self._layer)
+            self._shapes = check_geopackage(self._path, self._layer)
         self._staged: StagedRows | None = None
         if format_ in ("kml", "gpx"):
             self._staged = self._stage(chosen, limits, work)
@@ -104,8 +106,9 @@ class LayerTable:
         if self.crs is None and GEOMETRY in names:
             raise Quarantined(Reason(code="crs_missing"))
         unread = sum(layer.rows > 0 for layer in found) - len(chosen)
-        self.warnings: tuple[Reason, ...] = (
-            (Reason(code="layers_unread", count=unread),) if unread else ()
+        counts = {"layers_unread": unread, "links_unread": links}
+        self.warnings: tuple[Reason, ...] = tuple(
+            Reason(code=code, count=count) for code, count in counts.items() if count
         )
         self.dropped = Dropped()
 
@@ -170,7 +173,7 @@ class LayerTable:
             raise Quarantined(Reason(code="geo_unreadable", count=abs(wanted - rows)))
 
     def _check_shapes(self, batch: pa.RecordBatch, there: NDArray[np.bool_], first: int) -> None:
-        """GDAL gives null for a shape that is damaged."""
+        """GDAL gives null for a shape that it cannot read."""
         lost = np.flatnonzero(there & batch[GEOMETRY].is_null().to_numpy(zero_copy_only=False))
         if len(lost):
             line = first + int(lost[0]) + 1

@@ -32,10 +32,10 @@ def open_source(
     Raises Quarantined: `format_mismatch` when the card declares another format, and the reasons of
     `unwrap` and of each format's reader.
     """
-    path, found = unwrap(source, told.format, limits, work)
+    path, found, unread = unwrap(source, told.format, limits, work)
     if told.format not in (None, found) and {told.format, found} not in _ALIKE:
         raise Quarantined(Reason(code="format_mismatch", expected=told.format, found=found))
-    table = _table(path, found, told, declared, limits, work)
+    table = _table(path, found, told, declared, limits, work, unread)
     if told.point is None:
         return table
     return with_point(table, told.point, told.crs)
@@ -48,6 +48,7 @@ def _table(
     declared: Sequence[str],
     limits: ReadLimits,
     work: Path,
+    unread: int,
 ) -> SourceTable:
     match found:
         case "csv":
@@ -61,4 +62,4 @@ def _table(
         case "osm" | "osm_pbf":
             return OsmTable(path, found, declared, limits, work)
         case "kml" | "gpx" | "shapefile" | "geopackage":
-            return LayerTable(path, found, told, declared, limits, work)
+            return LayerTable(path, found, told, declared, limits, work, unread)

@@ -29,6 +29,8 @@ class Unwrapped(NamedTuple):
 
     path: Path
     format: SourceFormat
+    # Other documents of a KMZ.
+    unread: int = 0
 
 
 def unwrap(
@@ -50,10 +52,11 @@ def unwrap(
         _gunzip(source, inner, limits)
     else:
         check_archive(source, limits, {_only(source, found, limits): inner})
+    unread = len(_documents(source, limits)) - 1 if found == "kmz" else 0
     within = detect_format(inner, limits)
     if within in _WRAPPED:
         raise Quarantined(Reason(code="archive_depth"))
-    return Unwrapped(inner, _known(within, declared))
+    return Unwrapped(inner, _known(within, declared), unread)
 
 
 def _known(found: str, declared: SourceFormat | None) -> SourceFormat:
@@ -85,11 +88,15 @@ def _only(source: Path, found: str, limits: ReadLimits) -> str:
     """The one file of a zip; of a KMZ its main document, the first (OGC 12-007r2, 6.3)."""
     names = _names(source, limits)
     if found == "kmz":
-        names = [name for name in names if name.lower().endswith(".kml")]
+        names = _documents(source, limits)
         names = [name for name in names if "/" not in name][:1] or names[:1]
     if len(names) != 1:
         raise Quarantined(Reason(code="archive_content", count=len(names)))
     return names[0]
+
+
+def _documents(source: Path, limits: ReadLimits) -> list[str]:
+    return [name for name in _names(source, limits) if name.lower().endswith(".kml")]
 
 
 def _shapefile(source: Path, limits: ReadLimits, work: Path) -> Path:

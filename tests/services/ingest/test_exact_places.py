@@ -113,6 +113,63 @@ def test_a_datum_called_geometry(tmp_path: Path) -> None:
     assert told == {"code": "header_twice", "detail": "geometry"}
 
 
+def drawn(*shapes: str) -> bytes:
+    """A place that is right, and one with these shapes."""
+    right = "<Placemark><Point><coordinates>4.8,45.7</coordinates></Point></Placemark>"
+    space = 'xmlns="http://www.opengis.net/kml/2.2" xmlns:gx="http://www.google.com/kml/ext/2.2"'
+    made = "<Placemark><name>A</name>" + "".join(shapes) + "</Placemark>"
+    return f"<kml {space}><Document>{right}{made}</Document></kml>".encode()
+
+
+def along(text: str, kind: str = "LineString") -> str:
+    return f"<{kind}><coordinates>{text}</coordinates></{kind}>"
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [along(f"4.8,45.7 {SECRET} 4.9,45.8")], [along("4.8,45.7 n,c 4.9,45.8")],
+        [along("4.8;45.7", "Point")], [along("4.8", "Point")], [along("4,8 45,7", "Point")],
+        [along("4.8,45.7,1,2 4.9,45.8,1,2")], [along("4.8,45.7, 4.9,45.8,")],
+        [along("4.8,45.7 4.9,45.8", "Point")],
+        [along("4,45", "Point"), along("5,45", "Point")],
+        ["<Model><Location><longitude>4</longitude><latitude>45</latitude></Location></Model>"],
+        ["<gx:Track><gx:coord>4.8 n.c.</gx:coord></gx:Track>"],
+    ],
+    ids=["words", "pair of words", "semicolon", "one number", "decimal comma", "four numbers",
+         "comma at the end", "two positions", "two shapes", "model", "track"],
+)  # fmt: skip
+def test_positions_of_kml_that_are_none(tmp_path: Path, shapes: list[str]) -> None:
+    """Are refused with the place's rank: GDAL makes 0 of them, no geometry, or takes the last."""
+    told = refusal(drawn(*shapes), tmp_path)
+    assert told == {"code": "geometry_unreadable", "line": 2, "count": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("4.8,45.7 4.9,45.8", "LINESTRING (4.8 45.7, 4.9 45.8)"),
+        (" 4.8, 45.7, 3\n\t4.9 ,45.8,4 ", "LINESTRING Z (4.8 45.7 3, 4.9 45.8 4)"),
+        ("-4e0,+45.70 .5,4.", "LINESTRING (-4 45.7, 0.5 4)"),
+    ],
+)
+def test_positions_of_kml_as_people_write_them(tmp_path: Path, text: str, read: str) -> None:
+    """With spaces, signs and lines; and a shape without any is none."""
+    [_, row] = rows(drawn(along(text)), tmp_path)
+    assert shapely.from_wkb(row["geometry"]) == shapely.from_wkt(read)
+    assert rows(drawn(along(" ")), tmp_path)[1]["geometry"] is None
+
+
+def test_other_documents(tmp_path: Path) -> None:
+    """Those that a KML refers to, and those beside it in a KMZ, are counted; none is read."""
+    link = "<NetworkLink><Link><href>b.kml</href></Link></NetworkLink>"
+    content = drawn().replace(b"</Document>", link.encode() + b"</Document>")
+    assert warned(content, tmp_path)["links_unread"] == 1
+    kmz = zipped({"doc.kml": content, "b.kml": drawn(), "files/c.kml": drawn()})
+    assert warned(kmz, tmp_path)["links_unread"] == 2
+    assert "links_unread" not in warned(zipped({"doc.kml": drawn()}), tmp_path)
+
+
 # --- GPX -----------------------------------------------------------------------------------------------
 
 
@@ -220,6 +277,53 @@ def test_what_a_geopackage_may_hold(tmp_path: Path) -> None:
                         ("TEXT(2)", "abc"), ("BOOLEAN", 0), ("TEXT", None)):  # fmt: skip
         assert rows(geopackage(kind, value), tmp_path)[0]["v"] == value
         (tmp_path / "table.parquet").unlink()
+
+
+def layer_of(*statements: str) -> bytes:
+    """Two points called x and y, and what these statements make of them."""
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "a.gpkg"
+        points = np.array([shapely.Point(4.8, 45.7).wkb] * 2, dtype=object)
+        pyogrio.raw.write(
+            made, points, [np.array(["x", "y"])], ["n"], geometry_type="Point", crs="EPSG:4326",
+            layer="a", driver="GPKG",
+        )  # fmt: skip
+        with closing(sqlite3.connect(made)) as database:
+            for (name,) in database.execute("select name from sqlite_master where type='trigger'"):
+                database.execute(f'drop trigger "{name}"')
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+        return made.read_bytes()
+
+
+@pytest.mark.parametrize("value", ["x'00'", f"'{SECRET}'", "substr(geom, 9)", "substr(geom, 1, 6)"])
+def test_bytes_that_are_no_geometry(tmp_path: Path, value: str) -> None:
+    """GDAL gives null for what has not the format's header."""
+    content = layer_of(f"update a set geom = {value} where n = 'y'")
+    told = refusal(content, tmp_path)
+    assert told == {"code": "geometry_unreadable", "line": 2, "count": 1}
+
+
+def test_no_geometry_of_a_geopackage(tmp_path: Path) -> None:
+    """Null is none."""
+    found = rows(layer_of("update a set geom = null where n = 'y'"), tmp_path)
+    assert [row["geometry"] is None for row in found] == [False, True]
+
+
+def test_a_key_with_a_name_of_its_own(tmp_path: Path) -> None:
+    """Is a column: the producer's numbers; GDAL has them as its own and leaves them out."""
+    content = layer_of(
+        "create table b (id_arbre INTEGER PRIMARY KEY, geom POINT, n TEXT)",
+        "insert into b select fid + 700, geom, n from a",
+        "update gpkg_contents set table_name = 'b', identifier = 'b'",
+        "update gpkg_geometry_columns set table_name = 'b'",
+        "delete from gpkg_ogr_contents",
+        "delete from gpkg_extensions",
+        "drop table a",
+    )
+    found = rows(content, tmp_path)
+    assert [(row["id_arbre"], row["n"]) for row in found] == [(701, "x"), (702, "y")]
 
 
 # --- GeoJSON and OpenStreetMap -------------------------------------------------------------------------
