@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 from unittest import mock
+from urllib.parse import quote
 
 from faststream.kafka import TestKafkaBroker
 from prometheus_client import generate_latest
@@ -26,6 +27,7 @@ from services.ingest import pinned_host
 from shared import logs, metrics
 from shared.events import DatasetChanged, DatasetDecided, DatasetIngested, DeadLetter, LedgerRow
 from shared.public_address import is_public
+from shared.storage import BUCKETS
 from tests.cards import card
 from tests.services.ingest.reading import SECRET
 from tests.services.ingest.trap_process import ROOT, Sprung
@@ -164,7 +166,30 @@ async def another_tenant(passage: Passage, _at: str) -> None:
     passage.told.append(("answer", answer.content, {"status": answer.status_code}))
 
 
+def dropped(name: str) -> Case:
+    """A file of this name, dropped; what every other bucket then calls its objects is said too."""
+
+    async def send(passage: Passage, _at: str) -> None:
+        key = f"espaces-verts/bancs/{name}"
+        await passage.store.put_bytes("drop", key, A.encode())
+        await passage.announce("e1", address=f"drop:///{quote(key)}")
+        for bucket in BUCKETS:
+            if bucket != "drop":
+                named = [one.key async for one in passage.store.list(bucket)]
+                passage.told.append(("keys", "\n".join(named).encode(), {}))
+
+    return send
+
+
 CASES: dict[str, tuple[Case, str]] = {
+    "S26 upwards": (address("drop:///espaces-verts/bancs/..%2F..%2F{secret}"), "address_refused"),
+    "S26 300 characters": (
+        address(f"drop:///espaces-verts/bancs/{'x' * 300}{{secret}}"),
+        "address_refused",
+    ),
+    "S26 a command": (dropped(f"{SECRET}.csv;rm -rf $HOME"), "done"),
+    "S26 emoji": (dropped(f"🌳 {SECRET}.csv"), "done"),
+    "S26 a person": (dropped(f"Élodie {SECRET} 'née' <b>.csv"), "done"),
     "S27 another dataset": (address("drop:///espaces-verts/haies/{secret}.csv"), "drop_elsewhere"),
     "S27 another domain": (address("drop:///voirie/bancs/{secret}.csv"), "drop_elsewhere"),
     "S27 out of the bucket": (address("drop:///espaces-verts/../raw/{secret}"), "address_refused"),

@@ -1,6 +1,6 @@
 """Events and addresses made to do harm: each ends as it should, in little memory, and unsaid.
 
-The bad inputs (S27 to S34) are those of the project's list of limits; what an event leads to is
+The bad inputs (S26 to S34) are those of the project's list of limits; what an event leads to is
 fetched within the limits of the settings.
 """
 

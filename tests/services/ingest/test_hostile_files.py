@@ -17,7 +17,7 @@ import openpyxl
 import pytest
 
 from tests.services.ingest.reading import DATA, SECRET
-from tests.services.ingest.test_limits import cells, ods, zipped
+from tests.services.ingest.test_limits import CELL, ROW, cells, ods, zipped
 from tests.services.ingest.trap_process import Sprung, spring
 
 MIB = 1 << 20
@@ -85,6 +85,35 @@ def linked() -> bytes:
     return book(
         **{"xl__externalLinks__externalLink1_dot_xml": link.encode(), rels: relations.encode()}
     )
+
+
+def private() -> bytes:
+    """A workbook that says more than its cells: a hidden sheet, comments, a defined name, who wrote
+    it."""
+    made = openpyxl.Workbook()
+    for row in (["id", "places"], ["B1", 3]):
+        made.active.append(row)
+    hidden = made.create_sheet("agents")
+    hidden.append([SECRET])
+    hidden.sheet_state = "hidden"
+    made.properties.creator = made.properties.lastModifiedBy = made.properties.title = SECRET
+    made.active["A2"].comment = openpyxl.comments.Comment(SECRET, SECRET)
+    name = openpyxl.workbook.defined_name.DefinedName("agent", attr_text=f'"{SECRET}"')
+    made.defined_names["agent"] = name
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+def annotated() -> bytes:
+    """The same of LibreOffice: a note on a cell, who wrote it, a table that is not displayed."""
+    note = f"<office:annotation><dc:creator xmlns:dc='d'>{SECRET}</dc:creator><text:p>{SECRET}</text:p>"
+    cell = CELL.replace("<text:p>", note + "</office:annotation><text:p>").format("B1")
+    whole = ods(cells("id", "places"), ROW.format("", cell + CELL.format("x")))
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    meta = f"<office:document-meta xmlns:office='o'>{SECRET}</office:document-meta>"
+    return zipped(parts | {"meta.xml": meta.encode()})
 
 
 def overlapping() -> bytes:
@@ -178,6 +207,8 @@ TRAPS: dict[str, tuple[str | bytes, str]] = {
         book(xl__worksheets__sheet1_dot_xml=(FAR_CELL.format(SECRET)).encode()),
         "sheet_too_large",
     ),
+    "S16 workbook": (private(), "read"),
+    "S16 ODS": (annotated(), "read"),
     "S17 quote in quotes": (f'id;places\n"a "{SECRET}" b";3\n', "quote_misplaced"),
     "S18 two encodings": (
         "id;places\né;1\n".encode() + f"{SECRET} é;2\n".encode("cp1252"),
