@@ -1,6 +1,7 @@
 """Files that are traps: each stopped with its reason, in little memory, and nothing of them is said.
 
-All are read by one process of its own, whose peak of memory is measured.
+All are read by one process of its own, whose peak of memory is measured. The bad inputs (S01 to S21)
+are those of the project's list of limits.
 """
 
 from __future__ import annotations
@@ -72,21 +73,24 @@ def traps() -> dict[str, tuple[bytes, str]]:
     deep = b"[" * 200_000
     doctype = f'<!DOCTYPE x [<!ENTITY a "{SECRET}"><!ENTITY b "&a;&a;&a;&a;">]>'
     return {
-        "ratio": (zipped({"a.csv": zeros}), "archive_ratio"),
-        "lying sizes": (lying(zipped({"a.csv": zeros})), "archive_ratio"),
-        "gzip ratio": (gzip.compress(zeros), "archive_ratio"),
-        "entries": (zipped({f"{n}.csv": b"" for n in range(10_001)}), "archive_entries"),
-        "escape": (zipped({"../../etc/cron.d/x": b"id\n1\n"}), "archive_name"),
-        "absolute": (zipped({"/etc/x": b"id\n1\n"}), "archive_name"),
-        "drive": (zipped({"C:\\x.csv": b"id\n1\n"}), "archive_name"),
-        "long name": (zipped({"x" * 256: b"id\n1\n"}), "archive_name"),
-        "nested": (zipped({"a.zip": zipped({"a.csv": b"id\n1\n"})}), "archive_depth"),
-        "ods rows": (ods(cells("id"), cells(SECRET, tag=times.format("rows"))), "sheet_too_large"),
-        "ods gap": (
+        "S01 ratio": (zipped({"a.csv": zeros}), "archive_ratio"),
+        "S03 lying sizes": (lying(zipped({"a.csv": zeros})), "archive_ratio"),
+        "S01 gzip ratio": (gzip.compress(zeros), "archive_ratio"),
+        "S04 entries": (zipped({f"{n}.csv": b"" for n in range(10_001)}), "archive_entries"),
+        "S05 escape": (zipped({"../../etc/cron.d/x": b"id\n1\n"}), "archive_name"),
+        "S05 absolute": (zipped({"/etc/x": b"id\n1\n"}), "archive_name"),
+        "S05 drive": (zipped({"C:\\x.csv": b"id\n1\n"}), "archive_name"),
+        "S05 long name": (zipped({"x" * 256: b"id\n1\n"}), "archive_name"),
+        "S04 nested": (zipped({"a.zip": zipped({"a.csv": b"id\n1\n"})}), "archive_depth"),
+        "S14 ods rows": (
+            ods(cells("id"), cells(SECRET, tag=times.format("rows"))),
+            "sheet_too_large",
+        ),
+        "S14 ods gap": (
             ods(cells("id"), ROW.format(times.format("rows"), ""), cells(SECRET)),
             "sheet_too_large",
         ),
-        "ods columns": (
+        "S14 ods columns": (
             ods(
                 ROW.format(
                     "", CELL.format("x").replace("-cell ", "-cell" + times.format("columns") + " ")
@@ -94,47 +98,47 @@ def traps() -> dict[str, tuple[bytes, str]]:
             ),
             "sheet_too_large",
         ),
-        "ods quoted": (
+        "S14 ods quoted": (
             ods(cells("id"), cells(SECRET, tag=times.format("rows").replace('"', "'"))),
             "sheet_too_large",
         ),
-        "ods entity": (ods(cells("&b;"), head=doctype), "xml_entity"),
-        "json depth": (deep, "json_depth"),
-        "json objects": (b'{"a":' * 200_000, "json_depth"),
-        "json long text": (b'[{"a": "' + b"x" * (40 * MIB) + b'"}]', "json_string"),
-        "json digits": (b'[{"a": ' + b"1" * 5000 + b"}]", "json_number"),
-        "json twice": (f'[{{"{SECRET}": 1, "{SECRET}": 2}}]'.encode(), "json_key"),
-        "csv quote": (b'id;places\n"' + b"x;y\n" * (3 * MIB), "quote_unclosed"),
-        "csv line": (b"id;places\n" + b"x" * (40 * MIB), "row_too_large"),
-        "csv columns": (b";".join(b"a%d" % n for n in range(5000)) + b"\n", "too_many_columns"),
-        "csv nul": (f"id;places\n{SECRET}\x00;3\n".encode() + b"B1;3\n" * 100, "nul_character"),
+        "S08 ods entity": (ods(cells("&b;"), head=doctype), "xml_entity"),
+        "S20 json depth": (deep, "json_depth"),
+        "S20 json objects": (b'{"a":' * 200_000, "json_depth"),
+        "S21 json long text": (b'[{"a": "' + b"x" * (40 * MIB) + b'"}]', "json_string"),
+        "S21 json digits": (b'[{"a": ' + b"1" * 5000 + b"}]", "json_number"),
+        "S21 json twice": (f'[{{"{SECRET}": 1, "{SECRET}": 2}}]'.encode(), "json_key"),
+        "S17 csv quote": (b'id;places\n"' + b"x;y\n" * (3 * MIB), "quote_unclosed"),
+        "S17 csv line": (b"id;places\n" + b"x" * (40 * MIB), "row_too_large"),
+        "S17 csv columns": (b";".join(b"a%d" % n for n in range(5000)) + b"\n", "too_many_columns"),
+        "S17 csv nul": (f"id;places\n{SECRET}\x00;3\n".encode() + b"B1;3\n" * 100, "nul_character"),
     }
 
 
 TRAPS = (
-    "ratio",
-    "lying sizes",
-    "gzip ratio",
-    "entries",
-    "escape",
-    "absolute",
-    "drive",
-    "long name",
-    "nested",
-    "ods rows",
-    "ods gap",
-    "ods columns",
-    "ods quoted",
-    "ods entity",
-    "json depth",
-    "json objects",
-    "json long text",
-    "json digits",
-    "json twice",
-    "csv quote",
-    "csv line",
-    "csv columns",
-    "csv nul",
+    "S01 ratio",
+    "S03 lying sizes",
+    "S01 gzip ratio",
+    "S04 entries",
+    "S05 escape",
+    "S05 absolute",
+    "S05 drive",
+    "S05 long name",
+    "S04 nested",
+    "S14 ods rows",
+    "S14 ods gap",
+    "S14 ods columns",
+    "S14 ods quoted",
+    "S08 ods entity",
+    "S20 json depth",
+    "S20 json objects",
+    "S21 json long text",
+    "S21 json digits",
+    "S21 json twice",
+    "S17 csv quote",
+    "S17 csv line",
+    "S17 csv columns",
+    "S17 csv nul",
 )
 
 
