@@ -58,6 +58,8 @@ _FLAT = {
 }
 _JSON = re.compile(rb'\{\s*["}]|\[\s*[\[{"\]]')
 _FEATURE = re.compile(rb'"type"\s*:\s*"Feature(?:Collection)?"')
+# Its shapes are arcs that stand elsewhere in the file: as rows they would mean nothing.
+_TOPOLOGY = re.compile(rb'"type"\s*:\s*"Topology"')
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 # Control characters that no text holds; NUL is told apart, for it has a reason of its own.
 _BINARY = bytes(range(1, 9)) + bytes(range(14, 27)) + bytes(range(28, 32)) + b"\x7f"
@@ -130,6 +132,8 @@ def _json(text: bytes) -> str:
                 return "ndjson"
         except (ValueError, RecursionError):
             pass  # One object longer than the sample, or none: the reader says which.
+        if _TOPOLOGY.search(text) and b'"arcs"' in text:
+            return "topojson"
     return "geojson" if _FEATURE.search(text) else "json"
 
 

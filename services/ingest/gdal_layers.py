@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyogrio
 from pyogrio.raw import open_arrow
 
+from services.ingest.gpx_values import MOST_LINKS
 from shared.failures import Quarantined
 from shared.messages import Reason
 
@@ -39,7 +40,7 @@ for _module in (r"pyogrio\.", r"services\.ingest\."):
     warnings.filterwarnings("ignore", module=_module, category=RuntimeWarning)
 logging.getLogger("pyogrio").setLevel(logging.CRITICAL + 1)
 # What it says before pyogrio listens would name columns on the standard error.
-pyogrio.set_gdal_config_options({"CPL_LOG": os.devnull})
+pyogrio.set_gdal_config_options({"CPL_LOG": os.devnull, "GPX_N_MAX_LINKS": str(MOST_LINKS)})
 
 
 # What GDAL and QGIS call the number that they give each row; by another name it is the producer's.

@@ -76,10 +76,13 @@ def _binary(geometry: Any) -> bytes:
 
 
 def old_crs(member: object) -> str | None:
-    """The reference system that GeoJSON of before RFC 7946 names: `urn:ogc:def:crs:EPSG::2154`."""
-    if not isinstance(member, dict) or not isinstance(member.get("properties"), dict):
+    """The reference system that GeoJSON of before RFC 7946 names: `urn:ogc:def:crs:EPSG::2154`; as a
+    text alone in some. None where the member says nothing. Raises Quarantined(`crs_unknown`)."""
+    if member is None:
         return None
-    found = _URN.fullmatch(str(member["properties"].get("name")))
+    properties = member.get("properties") if isinstance(member, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else member
+    found = _URN.fullmatch(name) if isinstance(name, str) else None
     if found is None:
         raise Quarantined(Reason(code="crs_unknown"))
     return f"{found[1]}:{found[2]}".upper()

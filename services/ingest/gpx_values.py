@@ -35,11 +35,16 @@ _VALUES: dict[str, tuple[str, re.Pattern[str]]] = {
     "time": ("datetime", _TIME),
 }
 _FEATURES = frozenset({"wpt", "rte", "rtept", "trk", "trkpt"})
+# What a feature may have several of; of others GDAL takes the last.
+_SEVERAL = frozenset({"link", "extensions", "trkseg", "rtept", "trkpt"})
+# So many links are read (`gdal_layers`).
+MOST_LINKS = 10
 
 
 def copy_for_gdal(source: Path, to: Path) -> None:
-    """Writes the copy. Raises Quarantined(`type_mismatch`) with the rank, among those of its kind,
-    of the first feature with a value that is not of its type."""
+    """Writes the copy. Raises Quarantined with the rank, among those of its kind, of the feature:
+    `type_mismatch` for a value that is not of its type, `header_twice` for two of one element, or
+    more than `MOST_LINKS` links."""
     with to.open("wb") as out:
         _Copy(out).read(source)
 
@@ -56,6 +61,8 @@ class _Copy(XmlCopy):
         self._path: list[str] = []
         self._text: list[str] = []
         self._nested = False
+        # Of each feature that is open, what it has had.
+        self._had: list[Counter[str]] = []
 
     def start(self, tag: str, told: dict[str, str]) -> None:
         super().start(tag, told)
@@ -63,6 +70,7 @@ class _Copy(XmlCopy):
         self._nested = self._path[-1:] != ["extensions"]
         if name in _FEATURES and "extensions" not in self._path:
             self._ranks[name] += 1
+            self._had.append(Counter())
             for axis in ("lat", "lon"):
                 if name not in ("rte", "trk"):
                     self._check(name, "number", _NUMBER, told.get(axis, ""))
@@ -76,8 +84,21 @@ class _Copy(XmlCopy):
         super().end(tag)
         name = self._path.pop()
         above = self._path[-1] if self._path else ""
+        if "extensions" not in self._path and name != "extensions":
+            if name in _FEATURES:
+                self._had.pop()
+            if above in _FEATURES:
+                self._count(above, name)
         if text and above in _FEATURES and name in _VALUES and "extensions" not in self._path:
             self._check(above, *_VALUES[name], text)
+
+    def _count(self, feature: str, name: str) -> None:
+        had = self._had[-1]
+        had[name] += 1
+        most = MOST_LINKS if name == "link" else 1
+        if had[name] > most and (name not in _SEVERAL or name == "link"):
+            line = self._ranks[feature]
+            raise Quarantined(Reason(code="header_twice", line=line, detail="elements"))
 
     def _check(self, feature: str, expected: str, form: re.Pattern[str], text: str) -> None:
         if not form.fullmatch(text.strip()):

@@ -25,6 +25,7 @@ from shared.messages import Reason
 Object = dict[str, Any]
 Events = Iterator[tuple[str, Any]]
 _BLOCK = 1 << 18
+_BEGIN, _END = ("start_map", "start_array"), ("end_map", "end_array")
 _BOM = b"\xef\xbb\xbf"
 _DIGIT_BITS = 3.33
 _PYTHON_DIGITS = 4300
@@ -121,6 +122,20 @@ class JsonRows:
             self._found = True
             row: Object = _build(event, events, self._positions, row=True)
             yield row
+
+
+def has_member(source: Path, name: str, limits: ReadLimits) -> bool:
+    """Whether the text is an object that has this member; what cannot be read has none."""
+    depth = 0
+    with closing(_Reader(source, limits)) as reader:
+        try:
+            for kind, value in _events(reader, limits):
+                depth += (kind in _BEGIN) - (kind in _END)
+                if kind == "map_key" and depth == 1 and value == name:
+                    return True
+        except Quarantined:
+            return False
+    return False
 
 
 def json_lines(source: Path, limits: ReadLimits) -> Iterator[tuple[Object, int]]:

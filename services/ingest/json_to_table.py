@@ -16,7 +16,7 @@ from services.ingest.column_types import Reading
 from services.ingest.detect_format import is_object
 from services.ingest.geometry import geometry_of_json, old_crs
 from services.ingest.header_names import checked_headers
-from services.ingest.json_rows import JsonRows, Object, json_lines, placed
+from services.ingest.json_rows import JsonRows, Object, has_member, json_lines, placed
 from services.ingest.json_text import json_text
 from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
@@ -29,6 +29,9 @@ from shared.messages import Reason
 GEOMETRY = "geometry"
 # Of a feature (RFC 7946, 3.2); its bounds say nothing that its geometry does not.
 _MEMBERS = frozenset({"type", "id", "properties", "geometry", "bbox"})
+# One without geometry lacks that member in many a file, which RFC 7946 does not allow.
+_TOLD = frozenset({"properties", "geometry"})
+_FEATURES = "features"
 
 
 class JsonTable:
@@ -50,12 +53,15 @@ class JsonTable:
         work: Path,
     ) -> None:
         lined = format_ == "ndjson" or (told.format == "ndjson" and _is_one_line(source, limits))
-        rows = JsonRows(source, told.rows, limits, features=format_ == "geojson")
+        path = told.rows
+        if path is None and format_ == "geojson" and has_member(source, _FEATURES, limits):
+            path = _FEATURES  # whatever lists come before it
+        rows = JsonRows(source, path, limits, features=format_ == "geojson")
         self._staged = StagedRows(work / "rows.arrows", limits)
         self._lines = array("q") if lined else None
         features = more = 0
         for row, line in json_lines(source, limits) if lined else rows:
-            feature = row.get("type") == "Feature" and "geometry" in row
+            feature = row.get("type") == "Feature" and not row.keys().isdisjoint(_TOLD)
             features += feature
             more += feature and _holds_more(row)
             try:
@@ -123,7 +129,7 @@ def _feature(row: Object) -> dict[str, Scalar]:
         raise Quarantined(Reason(code="header_twice", detail=GEOMETRY))
     if row.get("id") is not None and "id" not in found:
         found["id"] = _cell(row["id"])
-    return {**found, GEOMETRY: geometry_of_json(row["geometry"])}
+    return {**found, GEOMETRY: geometry_of_json(row.get("geometry"))}
 
 
 def _flat(row: Object) -> dict[str, Scalar]:

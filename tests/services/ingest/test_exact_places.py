@@ -215,6 +215,27 @@ def test_extensions_of_gpx(tmp_path: Path) -> None:
     assert "\u2060" not in str(one)
 
 
+def test_elements_of_gpx_twice(tmp_path: Path) -> None:
+    """Two names of one point: GDAL takes the last; neither is chosen."""
+    told = refusal(gpx(f"<name>a</name><name>{SECRET}</name>"), tmp_path)
+    assert told == {"code": "header_twice", "line": 2, "detail": "elements"}
+    track = (
+        '<trkpt lat="45" lon="4"><ele>1</ele></trkpt><trkpt lat="46" lon="4"><ele>1</ele></trkpt>'
+    )
+    content = gpx().replace(b"</gpx>", f"<trk><trkseg>{track}</trkseg></trk></gpx>".encode())
+    assert len(rows(content, tmp_path)) == 1
+
+
+@pytest.mark.parametrize("many", [10, 11])
+def test_links_of_gpx(tmp_path: Path, many: int) -> None:
+    """GDAL reads two unless told: ten are read, more are refused."""
+    links = "".join(f'<link href="http://a.example/{at}"/>' for at in range(many))
+    if many == 10:
+        assert rows(gpx(links), tmp_path)[1]["link10_href"] == "http://a.example/9"
+    else:
+        assert refusal(gpx(links), tmp_path)["code"] == "header_twice"
+
+
 # --- GeoPackage ----------------------------------------------------------------------------------------
 
 
@@ -351,6 +372,49 @@ def test_properties_that_are_none(tmp_path: Path, properties: object) -> None:
     """A list or a text in their place is not left out."""
     told = refusal(collection(feature(), feature(properties=properties)), tmp_path)
     assert told == {"code": "json_invalid", "line": 2}
+
+
+def test_lists_before_the_features(tmp_path: Path) -> None:
+    """The features are the rows, whatever other list of objects stands before them."""
+    content = json.dumps(
+        {"links": [{"a": 1}, {"a": 2}], "type": "FeatureCollection", "features": [feature()]}
+    )
+    [row] = rows(content.encode(), tmp_path)
+    assert (row["id"], shapely.from_wkb(row["geometry"])) == (1, shapely.Point(4.8, 45.7))
+
+
+def test_features_that_lack_a_geometry(tmp_path: Path) -> None:
+    """Are rows like the others, without one."""
+    bare = {"type": "Feature", "properties": {"id": 2}}
+    found = rows(collection(feature(), bare), tmp_path)
+    assert [(row["id"], row["geometry"] is None) for row in found] == [(1, False), (2, True)]
+
+
+@pytest.mark.parametrize("told", ["EPSG:2154", {"properties": {"name": "EPSG:2154"}}])
+def test_a_system_however_it_is_named(tmp_path: Path, told: object) -> None:
+    """As GeoJSON had it, or as a text alone."""
+    place = {"type": "Point", "coordinates": [700_000, 6_600_000]}
+    whole = json.loads(collection(feature(geometry=place))) | {"crs": told}
+    [row] = rows(json.dumps(whole).encode(), tmp_path)
+    assert shapely.from_wkb(row["geometry"]).x == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("told", ["mine", 2154, {"type": "link", "properties": {"href": "x"}}, {}])
+def test_a_system_that_is_not_understood(tmp_path: Path, told: object) -> None:
+    """Is not taken for WGS 84."""
+    whole = json.loads(collection(feature())) | {"crs": told}
+    assert refusal(json.dumps(whole).encode(), tmp_path) == {"code": "crs_unknown"}
+
+
+def test_topojson(tmp_path: Path) -> None:
+    """Its shapes are arcs elsewhere in the file: no table, and not the GeoJSON that it resembles."""
+    shapes = [{"type": "Polygon", "arcs": [[0]], "properties": {"id": 1}}]
+    made = {
+        "type": "Topology", "arcs": [[[0, 0], [1, 0], [0, 1]]],
+        "objects": {"a": {"type": "GeometryCollection", "geometries": shapes}},
+    }  # fmt: skip
+    told = refusal(json.dumps(made).encode(), tmp_path)
+    assert told == {"code": "format_unknown", "found": "topojson"}
 
 
 NODES = (
