@@ -30,6 +30,8 @@ UNREADABLE = b""
 WGS84 = "OGC:CRS84"
 # With a decimetre of grace: rounding puts the antimeridian a little beyond itself.
 _WORLD = (180.000001, 90.000001)
+# Metropolitan France: west, south, east, north.
+_FRANCE = (-5.2, 41.3, 9.6, 51.1)
 _URN = re.compile(r"(?:urn:ogc:def:crs:)?(EPSG|OGC)(?::[\w.]*)?:(\w+)", re.IGNORECASE)
 _HEX = re.compile(r"[0-9A-Fa-f]{18,}")
 _SRID = re.compile(r"^SRID=\d+;", re.IGNORECASE)
@@ -133,6 +135,20 @@ class GeometryFacts:
 
     types: set[str] = field(default_factory=set)
     bounds: list[float] = field(default_factory=list)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether all lies in metropolitan France once longitude and latitude change places, which is
+        in the Horn of Africa as it stands."""
+        if not self.bounds:
+            return False
+        west, south, east, north = self.bounds
+        return (
+            _FRANCE[1] <= west
+            and east <= _FRANCE[3]
+            and _FRANCE[0] <= south
+            and north <= _FRANCE[2]
+        )
 
     def add(self, geometries: NDArray[np.object_]) -> None:
         there = geometries[~shapely.is_missing(geometries)]

@@ -102,6 +102,7 @@ def _ingest(
         *settled_warnings,
         *(reason for watch in draft.nearly for reason in watch.reasons(table.lines)),
         *_short_years(draft),
+        *_swapped(draft),
         *draft.rules.unknown,
         *warnings,
         *_dropped(table),
@@ -139,6 +140,14 @@ def _short_years(draft: TableDraft) -> list[Reason]:
         column.named.reason("years_short", count=profile.short_years)
         for column, profile in zip(draft.columns, draft.profiles, strict=True)
         if profile.short_years
+    ]
+
+
+def _swapped(draft: TableDraft) -> list[Reason]:
+    return [
+        column.named.reason("axes_swapped")
+        for column in draft.columns
+        if column.geometry is not None and column.geometry.facts.swapped
     ]
 
 

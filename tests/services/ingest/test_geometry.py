@@ -219,6 +219,20 @@ def test_a_stored_system(tmp_path: Path) -> None:
     assert (found.x, found.y, found.z) == pytest.approx((3.0, 46.5, 172.0))
 
 
+def test_latitude_before_longitude(tmp_path: Path) -> None:
+    """A town of France in the sea off Somalia is said to be swapped; one place elsewhere, and the
+    town where it is, are not."""
+
+    def codes(*positions: tuple[float, float]) -> set[str]:
+        made = read(features(*(point(*position) for position in positions)), tmp_path)
+        return {warning["code"] for warning in made.quality["warnings"]}
+
+    there, brest = (LYON[1], LYON[0]), (48.39, -4.49)
+    assert "axes_swapped" in codes(there, brest)
+    assert "axes_swapped" not in codes(there, LYON)
+    assert "axes_swapped" not in codes(LYON)
+
+
 def test_an_old_grid_is_approximate(tmp_path: Path) -> None:
     """NTF's exact grid is not in PROJ's small data: the report says so."""
     made = read(features(point(600_000, 2_200_000)), tmp_path, plain(source={"crs": "EPSG:27572"}))
