@@ -134,6 +134,8 @@ class GeometryFacts:
     """What the column's metadata say: types, and bounds as west, south, east, north."""
 
     types: set[str] = field(default_factory=set)
+    # Whether a position had a measure (M), which GeoParquet and GeoJSON have no place for.
+    measured: bool = False
     bounds: list[float] = field(default_factory=list)
 
     @property
@@ -184,6 +186,8 @@ def read_geometries(
     if len(found) and int(shapely.get_num_coordinates(found).max()) > positions:
         raise Quarantined(Reason(code="geometry_too_large", limit=positions))
     empty = shapely.is_empty(found)
+    found, measured = _without_measures(found)
+    facts.measured |= measured
     found = projection.project(found)
     found[_elsewhere(found) | empty] = None
     facts.add(found)
@@ -217,6 +221,21 @@ def _from_wkb(given: NDArray[np.object_]) -> NDArray[np.object_]:
     except NotImplementedError:
         found = np.array([_straight(cell) for cell in given], dtype=object)
     return found
+
+
+def _without_measures(given: NDArray[np.object_]) -> tuple[NDArray[np.object_], bool]:
+    """The geometries without measures, and whether one said something: programs fill them with NaN."""
+    chosen = shapely.has_m(given)
+    if not chosen.any():
+        return given, False
+    flat = chosen & ~shapely.has_z(given)
+    said = shapely.get_coordinates(given[chosen], include_z=True, include_m=True)[:, 3]
+    found = given.copy()
+    found[flat] = shapely.force_2d(given[flat])
+    # By way of bytes: `force_3d` makes 0 of the heights, moving the positions NaN.
+    solid = chosen & ~flat
+    found[solid] = shapely.from_wkb(shapely.to_wkb(given[solid], output_dimension=3))
+    return found, not bool(np.isnan(said).all())
 
 
 def _straight(cell: bytes | None) -> object:

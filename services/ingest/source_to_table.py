@@ -102,7 +102,7 @@ def _ingest(
         *settled_warnings,
         *(reason for watch in draft.nearly for reason in watch.reasons(table.lines)),
         *_short_years(draft),
-        *_swapped(draft),
+        *_of_geometries(draft),
         *draft.rules.unknown,
         *warnings,
         *_dropped(table),
@@ -143,12 +143,14 @@ def _short_years(draft: TableDraft) -> list[Reason]:
     ]
 
 
-def _swapped(draft: TableDraft) -> list[Reason]:
-    return [
-        column.named.reason("axes_swapped")
-        for column in draft.columns
-        if column.geometry is not None and column.geometry.facts.swapped
-    ]
+def _of_geometries(draft: TableDraft) -> list[Reason]:
+    told: list[Reason] = []
+    for column in draft.columns:
+        if column.geometry is not None:
+            facts = column.geometry.facts
+            codes = {"axes_swapped": facts.swapped, "measures_left_out": facts.measured}
+            told += [column.named.reason(code) for code, is_so in codes.items() if is_so]
+    return told
 
 
 def _report(table: SourceTable, draft: TableDraft, warnings: Sequence[Reason]) -> dict[str, Any]:

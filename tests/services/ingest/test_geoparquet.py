@@ -16,7 +16,7 @@ import pyproj
 import pytest
 import shapely
 
-from tests.services.ingest.reading import plain, refusal, rows
+from tests.services.ingest.reading import plain, read, refusal, rows
 
 LYON = shapely.Point(4.8, 45.7).wkb
 LAMBERT_93 = json.loads(pyproj.CRS("EPSG:2154").to_json())
@@ -119,3 +119,30 @@ def test_arcs_in_texts(tmp_path: Path, text: str) -> None:
     chosen = plain("id", "geom", schema={"fields": fields})
     told = refusal(f'id;geom\nB1;"{text}"\n'.encode(), tmp_path, chosen)
     assert told["code"] == "geometry_unreadable"
+
+
+def measured(measure: float) -> tuple[bytes, bytes]:
+    """A point with a measure, and one with a height too."""
+    flat, solid = (4.8, 45.7, measure), (4.8, 45.7, 172.0, measure)
+    return struct.pack("<BI3d", 1, 2001, *flat), struct.pack("<BI4d", 1, 3001, *solid)
+
+
+@pytest.mark.parametrize("measure", [9.0, float("nan")], ids=["said", "filling"])
+def test_measures(tmp_path: Path, measure: float) -> None:
+    """Are left out, heights are not; it is said where there were some."""
+    for cell, kept in zip(
+        measured(measure), ("POINT (4.8 45.7)", "POINT Z (4.8 45.7 172)"), strict=True
+    ):
+        content = geoparquet({"g": {}}, g=[cell])
+        [row] = rows(content, tmp_path)
+        assert shapely.from_wkb(row["g"]).wkt == kept
+        told = {one["code"] for one in read(content, tmp_path).quality["warnings"]}
+        assert ("measures_left_out" in told) == (measure == 9)
+
+
+def test_a_measure_and_a_height_in_a_grid(tmp_path: Path) -> None:
+    """The height stays where positions move too."""
+    cell = struct.pack("<BI4d", 1, 3001, 700_000, 6_600_000, 172, 9)
+    [row] = rows(geoparquet({"g": {"crs": LAMBERT_93}}, g=[cell]), tmp_path)
+    found = shapely.from_wkb(row["g"])
+    assert (found.x, found.y, found.z, found.has_m) == pytest.approx((3.0, 46.5, 172.0, False))
