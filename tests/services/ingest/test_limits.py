@@ -32,6 +32,15 @@ def zipped(entries: dict[str, bytes], **more: Any) -> bytes:
     return out.getvalue()
 
 
+def stored(entries: dict[str, bytes]) -> bytes:
+    """A zip whose entries take as many bytes as they hold."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
 ODS_HEAD = (
     '<office:document-content xmlns:office="o" xmlns:table="t" xmlns:text="x"><office:body>'
     '<office:spreadsheet><table:table table:name="A">'
@@ -266,6 +275,18 @@ AT_LIMIT: dict[str, tuple[bytes, bytes, ReadLimits, str]] = {
         zipped({"a.csv": b"id\n1\n2\n"}),
         ReadLimits(archive_bytes=len(zipped({"a.csv": b"id\n1\n"}))),
         "archive_too_large",
+    ),
+    "ratio": (
+        stored({"a.csv": b"id;n\n" + b"1;2\n" * 100}),
+        zipped({"a.csv": b"id;n\n" + b"1;2\n" * 100}),
+        ReadLimits(ratio=1),
+        "archive_ratio",
+    ),
+    "gzip ratio": (
+        gzip.compress(b"id;n\n1;2\n"),
+        gzip.compress(b"id;n\n" + b"1;2\n" * 100),
+        ReadLimits(ratio=1),
+        "archive_ratio",
     ),
     "unpacked": (
         zipped({"a.csv": b"id;n\n1;2\n"}),
