@@ -214,8 +214,15 @@ def _booleans(field: SchemaField) -> Reading:
 
 
 def _grouped(reading: Reading, mark: str) -> Reading:
+    at = re.escape(mark)
+    # Before three digits of the whole part, and nowhere else: 1.5 is not 15.
+    groups = rf"^\D*\d{{1,3}}(?:{at}\d{{3}})+(?:\D.*)?$"
+    elsewhere = rf"^(?:\D*\d{{1,3}}(?:{at}\d{{3}})+\D.*|\D*){at}"
+
     def tidy(text: pa.Array) -> pa.Array:
-        return reading.tidy(pc.replace_substring(text, mark, ""))
+        grouped = pc.match_substring_regex(text, groups)
+        right = pc.and_not(grouped, pc.match_substring_regex(text, elsewhere))
+        return reading.tidy(pc.if_else(right, pc.replace_substring(text, mark, ""), text))
 
     # Without tidying, 1.234 could pass for a number with decimals.
     def cast(text: pa.Array) -> pa.Array | None:
@@ -244,11 +251,21 @@ def _formatted(type_: ColumnType, form: str) -> Reading:
             ]
         except ValueError:
             return None
+        if any(m is not None and _says_more(m, type_) for m in moments):
+            return None
         part = {"date": dt.datetime.date, "time": dt.datetime.time}.get(type_)
         values = [part(m) if part and m else m for m in moments]
         return pa.array(values, arrow).take(coded.indices)
 
     return Reading(type_, arrow, cast, trim, "")
+
+
+def _says_more(moment: dt.datetime, type_: ColumnType) -> bool:
+    """Whether a date has a time of day, or a time a zone or parts of a millisecond: `type_` would
+    lose them."""
+    if type_ == "date":
+        return moment.tzinfo is not None or moment.time() != dt.time()
+    return type_ == "time" and (moment.tzinfo is not None or moment.microsecond % 1000 != 0)
 
 
 def _moment(text: str, form: str) -> dt.datetime:

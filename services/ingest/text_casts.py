@@ -77,6 +77,18 @@ def cast_plain_integer(text: pa.Array) -> pa.Array | None:
 
 
 def cast_number(text: pa.Array) -> pa.Array | None:
+    values = _cast_finite(text)
+    if values is not None and _has_any(text, b"eE") and _vanishes(text, values):
+        return None
+    return values
+
+
+def _vanishes(text: pa.Array, values: pa.Array) -> bool:
+    """Whether a number is so small, as 1E-400 is, that float64 makes it 0."""
+    return _matches_any(text.filter(pc.equal(values, 0)), r"^[^eE]*[1-9]")
+
+
+def _cast_finite(text: pa.Array) -> pa.Array | None:
     values = _try_cast(text, pa.float64())
     if values is None or not pc.all(pc.is_finite(values)).as_py():
         return None
@@ -86,14 +98,15 @@ def cast_number(text: pa.Array) -> pa.Array | None:
 
 
 def cast_plain_number(text: pa.Array) -> pa.Array | None:
-    values = cast_number(text)
+    values = _cast_finite(text)
     if values is None or _coded(text):
         return None
     if _has_any(text, b"+") and _starts_any(text, "+") is not None:
         return None
     # 2E4 is a code; 1.5E3 and 1E-05 are how programs write numbers.
-    if _has_any(text, b"eE") and _matches_any(text, r"^-?\d+[eE]\d+$"):
-        return None
+    if _has_any(text, b"eE"):
+        coded = _matches_any(text, r"^-?\d+[eE]\d+$")
+        return None if coded or _vanishes(text, values) else values
     return values
 
 

@@ -1,0 +1,56 @@
+"""Declared types: a cell that the declared type would change is reported by its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.card import Card
+from tests.services.ingest.reading import plain, refusal, rows
+
+
+def declared(**field: object) -> Card:
+    """A card whose schema declares the column v."""
+    return plain("id", "v", schema={"fields": [{"name": "id"}, {"name": "v", **field}]})
+
+
+DOTS = {"type": "number", "groupChar": ".", "decimalChar": ","}
+
+
+@pytest.mark.parametrize(
+    ("field", "right", "wrong"),
+    [
+        (DOTS, "1.234,5", "1.5"),
+        (DOTS, "-1.234.567", "12.34"),
+        (DOTS, "12", "1.2345"),
+        (DOTS, "123.456", "1234.567"),
+        (DOTS, "1234,5", "1,234.567"),
+        (DOTS, "1.234 €", ".234"),
+        ({"type": "integer", "groupChar": ","}, "1,234", "1,2"),
+        ({"type": "integer", "groupChar": "'"}, "1'234", "1''234"),
+        ({"type": "number"}, "0E-400", "1E-400"),
+        ({"type": "number"}, "0.0", "-1e-400"),
+        ({"type": "date", "format": "%d/%m/%Y %H:%M"}, "01/02/2025 00:00", "01/02/2025 14:30"),
+        ({"type": "time", "format": "%H:%M:%S.%f"}, "01:02:03.456", "01:02:03.456789"),
+    ],
+)
+def test_what_would_be_another_value(
+    field: dict[str, object], right: str, wrong: str, tmp_path: Path
+) -> None:
+    assert rows(f"id;v\na;{right}\n".encode(), tmp_path, declared(**field))[0]["v"] is not None
+    (tmp_path / "table.parquet").unlink()
+    told = refusal(f"id;v\na;{right}\nb;{wrong}\n".encode(), tmp_path, declared(**field))
+    assert (told["code"], told["column"], told["line"]) == ("type_mismatch", "v", 3)
+
+
+def test_a_time_that_names_its_zone(tmp_path: Path) -> None:
+    field = declared(type="time", format="%H:%M%z")
+    told = refusal(b"id;v\na;01:02+0200\n", tmp_path, field)
+    assert (told["code"], told["line"]) == ("type_mismatch", 2)
+
+
+def test_a_number_too_small_to_be_one(tmp_path: Path) -> None:
+    """Undeclared, the column stays text."""
+    found = rows(b"id;v\na;1E-400\nb;1.5\n", tmp_path, plain("id", "v"))
+    assert [row["v"] for row in found] == ["1E-400", "1.5"]
