@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.ingest.text_tidying import short_years
+from services.ingest.text_tidying import short_years, units
 
 # Counted up to here: more are told apart by nobody, and cost memory.
 DISTINCT = 10_000
@@ -14,7 +14,9 @@ DISTINCT = 10_000
 class ColumnProfile:
     """Counts over all batches of a column."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, declared: bool = False) -> None:
+        self._declared = declared
+        self._units: frozenset[str] = frozenset()
         self._nulls = 0
         self._marked = 0
         self._shortest: int | None = None
@@ -29,6 +31,8 @@ class ColumnProfile:
         self._marked += values.null_count - raw.null_count
         if pa.types.is_string(raw.type) and pa.types.is_temporal(values.type):
             self.short_years += short_years(raw)
+        if self._declared and pa.types.is_string(raw.type) and _is_number(values.type):
+            self._units |= units(raw)
         self._count(values)
         if not pa.types.is_string(values.type):
             return
@@ -37,6 +41,11 @@ class ColumnProfile:
             low, high = self._shortest, self._longest
             self._shortest = lengths["min"] if low is None else min(low, lengths["min"])
             self._longest = lengths["max"] if high is None else max(high, lengths["max"])
+
+    @property
+    def units(self) -> int:
+        """How many units the numbers carry; only those of a declared type carry any."""
+        return len(self._units)
 
     def _count(self, values: pa.Array) -> None:
         if self._many or pa.types.is_binary(values.type):
@@ -60,3 +69,7 @@ class ColumnProfile:
             "max_length": self._longest,
         }
         return {name: value for name, value in facts.items() if value is not None}
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

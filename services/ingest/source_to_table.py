@@ -102,6 +102,7 @@ def _ingest(
         *settled_warnings,
         *(reason for watch in draft.nearly for reason in watch.reasons(table.lines)),
         *_short_years(draft),
+        *_mixed_units(draft),
         *_of_geometries(draft),
         *draft.rules.unknown,
         *warnings,
@@ -140,6 +141,14 @@ def _short_years(draft: TableDraft) -> list[Reason]:
         column.named.reason("years_short", count=profile.short_years)
         for column, profile in zip(draft.columns, draft.profiles, strict=True)
         if profile.short_years
+    ]
+
+
+def _mixed_units(draft: TableDraft) -> list[Reason]:
+    return [
+        column.named.reason("units_mixed", count=profile.units)
+        for column, profile in zip(draft.columns, draft.profiles, strict=True)
+        if profile.units > 1
     ]
 
 

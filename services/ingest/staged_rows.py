@@ -141,9 +141,16 @@ def _array(cells: list[Scalar]) -> pa.Array:
         return pa.array(cells, pa.int64())
     if kinds <= {int, float, Decimal} and kinds & {float, Decimal}:
         numbers = [float(c) if isinstance(c, int | float | Decimal) else None for c in cells]
-        if all(n is None or (math.isfinite(n) and abs(n) < WHOLE) for n in numbers):
+        if all(map(_keeps, numbers, cells)):
             return pa.array(numbers, pa.float64())
     return pa.array([_text(cell) for cell in cells], _TEXT)
+
+
+def _keeps(number: float | None, cell: Scalar) -> bool:
+    """Whether float64 has room for the cell: not for 1e400, nor for 1e-400, which is not 0."""
+    if number is None:
+        return True
+    return math.isfinite(number) and abs(number) < WHOLE and (number != 0 or not cell)
 
 
 _MOMENTS: dict[type, pa.DataType] = {

@@ -16,6 +16,7 @@ NULL_MARKERS = ("NULL", "null", "Null", "NA", "N/A", "n/a", "NaN", "nan", "#N/A"
 _SPACE = r"[ \x{00a0}\x{202f}\x{2009}]"
 _GROUPED = rf"^([+-]?\d{{1,3}})((?:{_SPACE}\d{{3}})+)([.,]\d+)?$"
 _AFFIX = rf"^(?:€|\$|£|EUR|%){_SPACE}*|{_SPACE}*(?:€|\$|£|EUR|%|‰)$"
+_UNITS = (("€", "EUR"), ("$",), ("£",), ("%",), ("‰",))
 _SHORT_YEAR = r"^\s*\d{1,2}[/-]\d{1,2}[/-]\d{2}($|[T ])"
 _SEPARATORS = np.frombuffer(b"/-.", np.uint8)
 _DATE_ENDS = np.frombuffer(b" T", np.uint8)
@@ -111,6 +112,15 @@ def tidy_time(text: pa.Array) -> pa.Array:
     """14h30 and 9:05 as 14:30 and 09:05."""
     colon = pc.replace_substring_regex(trim(text), r"^(\d{1,2}) ?[hH] ?(\d{2})$", r"\1:\2")
     return pc.replace_substring_regex(colon, r"^(\d):", r"0\1:")
+
+
+def units(text: pa.Array) -> frozenset[str]:
+    """The units that numbers carry, which `tidy_declared` takes off."""
+    return frozenset(
+        names[0]
+        for names in _UNITS
+        if any(pc.any(pc.match_substring(text, name)).as_py() for name in names)
+    )
 
 
 def short_years(text: pa.Array) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.card import Card
-from tests.services.ingest.reading import plain, refusal, rows
+from tests.services.ingest.reading import plain, read, refusal, rows
 
 
 def declared(**field: object) -> Card:
@@ -54,3 +54,27 @@ def test_a_number_too_small_to_be_one(tmp_path: Path) -> None:
     """Undeclared, the column stays text."""
     found = rows(b"id;v\na;1E-400\nb;1.5\n", tmp_path, plain("id", "v"))
     assert [row["v"] for row in found] == ["1E-400", "1.5"]
+
+
+def test_a_json_number_too_small_to_be_one(tmp_path: Path) -> None:
+    found = rows(b'[{"id": 1, "v": 1e-400}, {"id": 2, "v": 0.0}]', tmp_path, plain("id", "v"))
+    assert [row["v"] for row in found] == ["1E-400", "0.0"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "warned"),
+    [
+        (("5 %", "5 ‰"), 2),
+        (("5 €", "$ 5", "5 £"), 3),
+        (("5 €", "5 EUR", "5"), None),
+        (("5 %", "12,5 %"), None),
+    ],
+)
+def test_units_that_are_taken_off(
+    cells: tuple[str, ...], warned: int | None, tmp_path: Path
+) -> None:
+    """5 % and 5 ‰ become the same number: the report says so."""
+    text = "id;v\n" + "".join(f"a;{cell}\n" for cell in cells)
+    found = read(text.encode(), tmp_path, declared(type="number")).quality["warnings"]
+    told = [w["count"] for w in found if w["code"] == "units_mixed" and w["column"] == "v"]
+    assert told == ([] if warned is None else [warned])
