@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from services.ingest.column_types import declared_reading, read_each
 from shared.card import Card
+from shared.card_parts import SchemaField
 from tests.services.ingest.reading import plain, read, refusal, rows
 
 
@@ -78,3 +84,15 @@ def test_units_that_are_taken_off(
     found = read(text.encode(), tmp_path, declared(type="number")).quality["warnings"]
     told = [w["count"] for w in found if w["code"] == "units_mixed" and w["column"] == "v"]
     assert told == ([] if warned is None else [warned])
+
+
+@given(st.lists(st.text("0123.,-", min_size=1, max_size=9), min_size=1, max_size=5))
+def test_marks_group_or_the_cell_does_not_fit(cells: list[str]) -> None:
+    right = re.compile(r"-?(?:(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d*)?|,\d+)")
+    field = SchemaField.model_validate({"name": "v", **DOTS})
+    values, bad = read_each(declared_reading(field, None), pa.array(cells))
+    fits = [right.fullmatch(cell) is not None for cell in cells]
+    assert fits == ([True] * len(cells) if bad is None else [not b for b in bad.to_pylist()])
+    plain_text = [cell.replace(".", "").replace(",", ".") for cell in cells]
+    expected = [float(c) if fit else None for c, fit in zip(plain_text, fits, strict=True)]
+    assert values.to_pylist() == expected
