@@ -234,10 +234,10 @@ class Settings(BaseSettings):
     source_slowest_bytes: int = Field(
         default=10 * 1024,
         ge=0,
-        description="A source slower than that, in bytes a second, is taken for away.",
+        description="A source slower than that, in bytes a second, is away; an upload is refused.",
     )
     source_patience_seconds: float = Field(
-        default=60, gt=0, description="How long a source may be slow at the beginning."
+        default=60, gt=0, description="How long a source or an upload may be slow at the beginning."
     )
     query_seconds: float = Field(
         default=600, gt=0, description="Longest that a database may work on a card's query."

@@ -7,11 +7,12 @@ Small data are stored in `drop` at once; they never travel on Kafka.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +25,7 @@ from starlette.routing import Route
 
 from services.ingest.fetch_source import SENT
 from shared import metrics
-from shared.event_parts import ChangeKind
+from shared.event_parts import ChangeKind, ObjectRef
 from shared.events import CatalogDataset, DatasetChanged
 from shared.failures import EcluseError, MessageInvalid, OursAway, Quarantined
 from shared.identity import Identities, Identity
@@ -36,7 +37,13 @@ from shared.table import TableView
 
 JSON_MAX = 64 * 1024
 # What a refusal's reason is in HTTP; else 422.
-STATUS = {"message_too_large": 413, "source_too_large": 413, "not_allowed": 403}
+STATUS = {
+    "message_too_large": 413,
+    "source_too_large": 413,
+    "not_allowed": 403,
+    "upload_too_slow": 408,
+    "id_conflict": 409,
+}
 TYPE_NAME = DatasetChanged.TYPE.split(".", 2)[2]
 FILE_TYPES = {
     "text/csv": "csv",
@@ -109,7 +116,7 @@ class ChangesApi:
         if request.method == "PUT" or kind in FILE_TYPES:
             change, event_id = await self._file(request, sender, FILE_TYPES.get(kind, "bin"))
         else:
-            change, event_id = _announced(await _body(request, JSON_MAX), request)
+            change, event_id = _announced(await _body(request, self._settings), request)
             self._allow(sender, change.dataset)
         source = f"urn:ecluse:sender:{sender.name}"
         await self._send(change, event_id, source)
@@ -145,14 +152,22 @@ class ChangesApi:
         event_id = _chosen_id(request)
         with tempfile.TemporaryDirectory(dir=self._settings.spool) as folder:
             path = Path(folder) / "upload"
-            digest = await _spool(request, path, self._settings.upload_max_bytes)
-            key = f"{domain}/{dataset}/{change_id(sender.name, event_id)}.{suffix}"
+            digest = await _spool(request, path, self._settings)
             # Named in the raw zone's own events alone; listed drops are told apart by this folder.
-            await self._store.put("drop", f"{SENT}{key}", path, digest)
-        return (
-            DatasetChanged(dataset=dataset, address=f"drop:///{SENT}{quote(key)}", kind=kind),
-            event_id,
-        )
+            key = f"{SENT}{domain}/{dataset}/{change_id(sender.name, event_id)}.{suffix}"
+            await self._keep(key, path, digest)
+        return DatasetChanged(dataset=dataset, address=f"drop:///{quote(key)}", kind=kind), event_id
+
+    async def _keep(self, key: str, path: Path, digest: str) -> None:
+        """Puts a file into `drop`; what was sent first under its key stays. Raises MessageInvalid
+        (`id_conflict`) if that is another."""
+        if await self._store.size("drop", key) is None:
+            await self._store.put("drop", key, path, digest)
+            return
+        size = await asyncio.to_thread(lambda: path.stat().st_size)
+        same = ObjectRef(bucket="drop", key=key, bytes=size, sha256=digest)
+        if not await self._store.holds(same, deep=True):
+            raise MessageInvalid(Reason(code="id_conflict"))
 
 
 def _announced(body: bytes, request: Request) -> tuple[DatasetChanged, str]:
@@ -216,28 +231,50 @@ def _chosen_id(request: Request) -> str:
         raise _invalid("Idempotency-Key") from None
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise MessageInvalid(Reason(code="message_too_large", limit=limit))
-        parts.append(part)
+async def _body(request: Request, settings: Settings) -> bytes:
+    parts: list[bytes] = []
+    too_large = MessageInvalid(Reason(code="message_too_large", limit=JSON_MAX))
+    await _receive(request, settings, JSON_MAX, too_large, parts.append)
     return b"".join(parts)
 
 
-async def _spool(request: Request, path: Path, limit: int) -> str:
-    digest, size = hashlib.sha256(), 0
+async def _spool(request: Request, path: Path, settings: Settings) -> str:
+    digest, limit = hashlib.sha256(), settings.upload_max_bytes
+    too_large = Quarantined(Reason(code="source_too_large", limit=limit))
     with path.open("wb") as file:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise Quarantined(Reason(code="source_too_large", limit=limit))
+
+        def keep(part: bytes) -> None:
             digest.update(part)
             file.write(part)
+
+        size = await _receive(request, settings, limit, too_large, keep)
     if not size:
         raise _invalid("the body is empty")
     return digest.hexdigest()
+
+
+async def _receive(
+    request: Request,
+    settings: Settings,
+    limit: int,
+    too_large: EcluseError,
+    keep: Callable[[bytes], object],
+) -> int:
+    """Takes the body as it comes; its size in bytes. Who sends more slowly than a source may holds a
+    connection and room on the spool for ever: raises MessageInvalid(`upload_too_slow`), `too_large`."""
+    began, size = asyncio.get_running_loop().time(), 0
+    slowest, patience = settings.source_slowest_bytes, settings.source_patience_seconds
+    try:
+        async with asyncio.timeout_at(began + patience) as turn:
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large
+                keep(part)
+                turn.reschedule(began + max(patience, size / slowest) if slowest else None)
+    except TimeoutError:
+        raise MessageInvalid(Reason(code="upload_too_slow", limit=slowest)) from None
+    return size
 
 
 def _invalid(detail: str) -> MessageInvalid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,10 +28,9 @@ SIG = {"Authorization": "Bearer sig-token"}
 class Endpoint:
     """The endpoint, with what it sent in `sent`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings.model_validate(
-            {"store": str(folder / "store"), "spool": folder, "upload_max_bytes": 1000}
-        )
+    def __init__(self, folder: Path, **more: object) -> None:
+        told = {"store": str(folder / "store"), "spool": folder, "upload_max_bytes": 1000}
+        self.settings = Settings.model_validate(told | more)
         self.store: Store = open_store(self.settings, "ingest")
         self.sent: list[tuple[DatasetChanged, str, str]] = []
         self.away = False
@@ -98,6 +98,45 @@ def test_the_same_key_is_the_same_change(endpoint: Endpoint) -> None:
     others = [endpoint.post().json()["change"] for _ in range(2)]
     assert told[0] == told[1]
     assert others[0] != others[1]
+
+
+async def test_the_first_file_of_a_key_counts(endpoint: Endpoint) -> None:
+    """Another one under the same key is refused, and changes nothing (S30)."""
+    first = endpoint.post(Idempotency_Key="mars")
+    again = endpoint.post(Idempotency_Key="mars")
+    other = endpoint.post(A + b"B2;4\n", Idempotency_Key="mars")
+    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 409)
+    assert other.json()["refused"][0]["code"] == "id_conflict"
+    assert len(endpoint.sent) == 2
+    assert endpoint.sent[0][0].address == endpoint.sent[1][0].address
+    key = str(endpoint.sent[0][0].address).removeprefix("drop:///")
+    assert await endpoint.store.get("drop", key) == A
+    # A key is its sender's own.
+    assert endpoint.post(A + b"B2;4\n", Idempotency_Key="avril").status_code == 202
+
+
+@pytest.mark.parametrize("kind", [b"text/csv", b"application/json"])
+async def test_who_sends_nothing_more_is_not_waited_for(tmp_path: Path, kind: bytes) -> None:
+    """A body that stands still ends with 408, and leaves nothing on the spool (S35)."""
+    endpoint = Endpoint(tmp_path, source_patience_seconds=0.01)
+    said: list[Any] = []
+    parts = [{"type": "http.request", "body": A[:5], "more_body": True}]
+
+    async def receive() -> Any:
+        return parts.pop() if parts else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/changes", "query_string": b"dataset=bancs",
+        "headers": [(b"authorization", b"Bearer sig-token"), (b"content-type", kind)],
+    }  # fmt: skip
+    await endpoint.client.app(scope, receive, send)
+    assert said[0]["status"] == 408
+    assert b"upload_too_slow" in said[1]["body"]
+    assert endpoint.sent == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(
