@@ -16,7 +16,8 @@ from services.ingest.column_types import Reading
 from services.ingest.detect_format import is_object
 from services.ingest.geometry import geometry_of_json, old_crs
 from services.ingest.header_names import checked_headers
-from services.ingest.json_rows import JsonRows, Object, has_member, json_lines, placed
+from services.ingest.json_events import Object
+from services.ingest.json_rows import JsonRows, has_member, json_lines, placed
 from services.ingest.json_text import json_text
 from services.ingest.nul_characters import refuse_nul
 from services.ingest.read_limits import ReadLimits
