@@ -56,7 +56,9 @@ class TableDraft:
             limits,
             (schema.custom_checks if schema else None) or (),
         )
-        self.profiles = [ColumnProfile(declared=column.named.declared) for column in columns]
+        self.profiles = [
+            ColumnProfile(declared=column.named.field is not None) for column in columns
+        ]
         self.nearly = [NearlyTyped(column) for column in columns]
         self.positions = Positions(
             [column.named.name for column in columns], [column.reading.type for column in columns]
