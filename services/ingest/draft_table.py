@@ -7,10 +7,9 @@ is read again with what all of its rows say.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import pyarrow as pa
 
@@ -33,7 +32,7 @@ Known = Callable[[int, Reading], pa.Array | None]
 
 
 class TableDraft:
-    """The Parquet file `out` under way, whole once it is left without an error. Feed it every batch.
+    """What comes of batches, written to `writer`. Feed it every batch of the table.
 
     `mismatches` are values that do not fit their column's type: after the first, nothing more is
     written. `broken` are those that break a rule. Raises Quarantined(`constraint_unreadable`).
@@ -41,7 +40,7 @@ class TableDraft:
 
     def __init__(
         self,
-        out: Path,
+        writer: RowGroups,
         columns: Sequence[ReadColumn],
         card: Card,
         limits: ReadLimits,
@@ -65,21 +64,7 @@ class TableDraft:
         )
         self.mismatches, self.broken = Findings(limits.reasons), Findings(limits.reasons)
         self.rows = 0
-        self._out, self._threads = out, threads
-        self._stack = ExitStack()
-
-    def __enter__(self) -> TableDraft:
-        schema = [(column.named.name, column.reading.arrow) for column in self.columns]
-        self._writer = self._stack.enter_context(RowGroups(self._out, schema))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, at)
+        self._writer, self._threads = writer, threads
 
     def take(self, batch: Batch, known: Known = lambda _at, _reading: None) -> None:
         """Converts, checks and writes a batch."""
@@ -104,12 +89,8 @@ class TableDraft:
         if not self.mismatches:
             self._writer.write(values)
 
-    def end(self) -> None:
-        """After the last batch: what the file's metadata say of places."""
-        self._writer.say(self._metadata())
-
-    def _metadata(self) -> dict[str, str]:
-        """Which columns are geometries, and which hold positions."""
+    def metadata(self) -> dict[str, str]:
+        """What the file says of places: which columns are geometries, and which hold positions."""
         said = {}
         shapes = [(c.named.name, c.geometry.facts) for c in self.columns if c.geometry is not None]
         if shapes:
@@ -118,6 +99,22 @@ class TableDraft:
             named = {axis: self.columns[i].named.name for axis, i in at.items()}
             said["ecluse:points"] = json.dumps(named, ensure_ascii=False, sort_keys=True)
         return said
+
+
+@contextmanager
+def table_draft(
+    out: Path,
+    columns: Sequence[ReadColumn],
+    card: Card,
+    limits: ReadLimits,
+    threads: ColumnThreads,
+) -> Iterator[TableDraft]:
+    """The Parquet file `out` under way; whole once it is left without an error."""
+    schema = [(column.named.name, column.reading.arrow) for column in columns]
+    with RowGroups(out, schema) as writer:
+        draft = TableDraft(writer, columns, card, limits, threads)
+        yield draft
+        writer.say(draft.metadata())
 
 
 def _read_column(

@@ -8,6 +8,7 @@ dropped: the source is then read to its end for the types alone, and once more f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from services.ingest.draft_table import TableDraft
 from services.ingest.parallel_columns import ahead
@@ -18,7 +19,7 @@ from services.ingest.source_table import Batch, SourceTable
 # So much is looked at before anything is written: columns that are empty or whole at first are many.
 HELD_BYTES = 16 * MIB
 
-Start = Callable[[Sequence[ReadColumn]], TableDraft]
+Start = Callable[[Sequence[ReadColumn]], AbstractContextManager[TableDraft]]
 
 
 class _TypesChanged(Exception):
@@ -38,7 +39,6 @@ def read_once(table: SourceTable, settling: Settling, start: Start) -> TableDraf
                 if settling.readings() != draft.readings:
                     raise _TypesChanged
                 draft.take(batch, settling.values)
-            draft.end()
         return draft
     except _TypesChanged:
         for batch in batches:
@@ -46,7 +46,6 @@ def read_once(table: SourceTable, settling: Settling, start: Start) -> TableDraf
     with start(settling.columns()) as draft:
         for batch in ahead(table.batches(settling.plain())):
             draft.take(batch)
-        draft.end()
     return draft
 
 

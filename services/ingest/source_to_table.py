@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from services.ingest.derived_columns import WithDerived, proposals
-from services.ingest.draft_table import TableDraft
+from services.ingest.draft_table import TableDraft, table_draft
 from services.ingest.header_names import declared_names, match_columns
 from services.ingest.open_source import open_source
 from services.ingest.parallel_columns import ColumnThreads
@@ -87,7 +87,7 @@ def _ingest(
             {name for one in card.derive or () for name in one.add.values()},
         )  # fmt: skip
         draft = read_once(
-            table, settling, lambda columns: TableDraft(out, columns, card, limits, threads)
+            table, settling, lambda columns: table_draft(out, columns, card, limits, threads)
         )
     settled_warnings = settling.warnings()
     if draft.rows == 0:
